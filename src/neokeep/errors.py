@@ -1,0 +1,121 @@
+"""Every error that neokeep raises on purpose.
+
+One tree; each class fixes the *kind* and the exit status, each instance carries what happened, where, and what to do
+next. Commands print `message` and `remedy`; JSON output carries the same fields. The table in docs/exit-codes.md is
+generated from this module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class NeokeepError(Exception):
+    """Base of all errors with a known cause.
+
+    `message` says what happened and where; `remedy` says what the user can do next.
+    """
+
+    kind: ClassVar[str] = "internal"
+    exit_status: ClassVar[int] = 70
+    meaning: ClassVar[str] = "a defect in neokeep itself"
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class UsageError(NeokeepError):
+    """The command line, or the arguments of an API call, make no sense."""
+
+    kind = "usage"
+    exit_status = 2
+    meaning = "the command line or an argument is wrong"
+
+
+class ConfigurationError(NeokeepError):
+    """A configuration file of neokeep or of Neo4j cannot be used."""
+
+    kind = "configuration"
+    exit_status = 10
+    meaning = "neokeep.toml or neo4j.conf cannot be used"
+
+
+class SourceError(NeokeepError):
+    """The Neo4j home, database, version or store format is not one that can be worked with."""
+
+    kind = "source"
+    exit_status = 11
+    meaning = "the Neo4j home, database, version or store format cannot be worked with"
+
+
+class LockedError(NeokeepError):
+    """A database is open in a running server, or another neokeep holds the target."""
+
+    kind = "locked"
+    exit_status = 12
+    meaning = "the database is in use"
+
+
+class AccessError(NeokeepError):
+    """A file or directory may not be read or written by this user."""
+
+    kind = "permission"
+    exit_status = 13
+    meaning = "a file may not be read or written by this user"
+
+
+class SpaceError(NeokeepError):
+    """The disk, quota or bucket is full, or would be."""
+
+    kind = "space"
+    exit_status = 14
+    meaning = "there is not enough space"
+
+
+class RepositoryError(NeokeepError):
+    """The repository is missing, unreachable, of a newer format, or lacks what was asked for."""
+
+    kind = "repository"
+    exit_status = 15
+    meaning = "the repository is missing, unreachable or lacks what was asked for"
+
+
+class IntegrityError(NeokeepError):
+    """Bytes are not what they must be: a hash, a checksum or a chain does not hold."""
+
+    kind = "integrity"
+    exit_status = 16
+    meaning = "bytes are damaged: a hash, a checksum or a chain does not hold"
+
+
+class PartialError(NeokeepError):
+    """Some of the work was done, some failed; the report says which."""
+
+    kind = "partial"
+    exit_status = 17
+    meaning = "part of the work was done and part of it failed"
+
+
+class InterruptedByUser(NeokeepError):
+    """A signal ended the command; nothing half-done is visible."""
+
+    kind = "interrupted"
+    exit_status = 130
+    meaning = "a signal ended the command"
+
+
+ERRORS: tuple[type[NeokeepError], ...] = (
+    UsageError,
+    ConfigurationError,
+    SourceError,
+    LockedError,
+    AccessError,
+    SpaceError,
+    RepositoryError,
+    IntegrityError,
+    PartialError,
+    NeokeepError,
+    InterruptedByUser,
+)

@@ -1,0 +1,1 @@
+"""Where bytes go: one small interface, one module per kind of place, decorators around it."""

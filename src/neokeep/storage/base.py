@@ -1,0 +1,92 @@
+"""The interface to a place where objects live, and what every implementation promises.
+
+Objects are written once, whole, and only if absent: there is no overwrite, no append and no rename. `create` returns
+only when the object is durable and visible to every reader; if it fails, either nothing or the whole object is there.
+Names are relative, of letters, digits and `._-`, with `/` between levels; they never contain `..`.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from neokeep.errors import RepositoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from typing_extensions import Buffer
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+LONGEST_NAME = 512
+
+
+class ObjectExists(RepositoryError):
+    """An object of this name is there already; it was left as it is."""
+
+
+class ObjectMissing(RepositoryError):
+    """There is no object of this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """Name, size in bytes, and time of creation by the storage's own clock (UTC)."""
+
+    name: str
+    size: int
+    created: datetime
+
+
+class Storage(ABC):
+    """One place where objects live. Safe to use from several threads."""
+
+    url: str
+    """What to call this place in messages; never holds a secret."""
+
+    @abstractmethod
+    def create(self, name: str, data: Buffer) -> None:
+        """Store a new object durably.
+
+        Raises:
+            ObjectExists: the name is taken.
+            SpaceError, AccessError, RepositoryError: it could not be stored.
+        """
+
+    @abstractmethod
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Read an object or a range of it; shorter than `length` only at its end.
+
+        Raises:
+            ObjectMissing: there is none.
+        """
+
+    @abstractmethod
+    def stat(self, name: str) -> StoredObject:
+        """Describe one object.
+
+        Raises:
+            ObjectMissing: there is none.
+        """
+
+    @abstractmethod
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """List the objects below a level such as `packs`, in no order."""
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Remove an object; no error when it is gone already."""
+
+    @abstractmethod
+    def free_bytes(self) -> int | None:
+        """Space left for new objects, or None where the place does not say."""
+
+
+def checked_name(name: str) -> str:
+    """Return `name`, or raise ValueError: a bad name is a defect of the caller."""
+    if len(name) > LONGEST_NAME or not _NAME.fullmatch(name):
+        raise ValueError(f"not an object name: {name!r}")
+    return name

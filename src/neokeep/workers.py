@@ -1,0 +1,39 @@
+"""Running one function on several threads, with one clear failure.
+
+The first exception stops the others through the event that each worker is given, and is raised once all have ended, so
+nothing goes on in the background. Interruption (Ctrl-C) does the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+Work = Callable[[threading.Event], None]
+
+
+def run_workers(work: Work, threads: int) -> None:
+    """Run `work(stopping)` on `threads` threads and wait for all; raise what the first failing one raised."""
+    stopping = threading.Event()
+    failures: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            work(stopping)
+        except BaseException as problem:  # noqa: BLE001  carried over to the caller's thread
+            failures.append(problem)
+            stopping.set()
+
+    running = [threading.Thread(target=guarded, name=f"neokeep-{number}") for number in range(threads)]
+    for thread in running:
+        thread.start()
+    try:
+        for thread in running:
+            thread.join()
+    except BaseException:
+        stopping.set()
+        for thread in running:
+            thread.join()
+        raise
+    if failures:
+        raise failures[0]
