@@ -1,0 +1,1 @@
+"""All that knows Neo4j: distributions, servers, configuration, locks, versions, files."""
