@@ -1,0 +1,1 @@
+"""Where backups live: blocks, packs, index, manifests."""

@@ -1,0 +1,77 @@
+"""Blocks: the unit that is named by its content, compressed, and stored once.
+
+A file is cut into pieces of a fixed size that is a multiple of every Neo4j page size, so that a changed page changes
+one block and nothing shifts. The block size grows with the file, which keeps the number of blocks of a terabyte near a
+million. A stored block is one codec byte and the (compressed) bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blake3 import blake3
+
+from neokeep.compression import ZstdCompressor, ZstdError, decompress
+from neokeep.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+ID_SIZE = 32
+RAW, ZSTD = 0, 1
+
+_KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
+_SIZES = (
+    (64 * _MIB, 64 * _KIB),
+    (1 * _GIB, 128 * _KIB),
+    (16 * _GIB, 256 * _KIB),
+    (128 * _GIB, 512 * _KIB),
+    (1024 * _GIB, 1 * _MIB),
+)
+LARGEST_BLOCK = 4 * _MIB
+
+
+def block_size(file_size: int) -> int:
+    """Return the block size in bytes for a file of `file_size` bytes."""
+    return next((size for limit, size in _SIZES if file_size <= limit), LARGEST_BLOCK)
+
+
+def block_id(content: Buffer) -> bytes:
+    """Name a block by its content: 32 bytes of BLAKE3."""
+    return blake3(content).digest()
+
+
+class BlockEncoder:
+    """Turns content into a stored block. Holds a zstd context; one per thread."""
+
+    def __init__(self, level: int) -> None:
+        self._compressor = ZstdCompressor(level)
+
+    def encode(self, content: memoryview) -> tuple[int, Buffer]:
+        """Return the codec and the bytes to store; raw where compression gains less than a sixteenth."""
+        packed = self._compressor.compress(content, ZstdCompressor.FLUSH_FRAME)
+        if len(packed) > len(content) - len(content) // 16:
+            return RAW, content
+        return ZSTD, packed
+
+
+def decode_block(stored: memoryview, identity: bytes, size: int) -> bytes | memoryview:
+    """Undo `BlockEncoder.encode` and prove that the content is the one named `identity`.
+
+    Raises:
+        IntegrityError: it is not.
+    """
+    codec, payload = stored[0], stored[1:]
+    try:
+        content: bytes | memoryview = decompress(payload) if codec == ZSTD else payload
+    except ZstdError as problem:
+        raise _damaged(identity) from problem
+    if codec not in (RAW, ZSTD) or len(content) != size or block_id(content) != identity:
+        raise _damaged(identity)
+    return content
+
+
+def _damaged(identity: bytes) -> IntegrityError:
+    return IntegrityError(
+        f"block {identity.hex()} is damaged", remedy="Run 'neokeep verify' to see which backups it touches."
+    )

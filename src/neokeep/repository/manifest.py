@@ -1,0 +1,153 @@
+"""Manifests: what a backup is. Creating this object, last and only if absent, is what makes a backup exist.
+
+A manifest is a few kilobytes however large the database: the list of files, and the list of blocks of each larger file,
+are themselves stored as blocks. Field by field in docs/format.md. Fields may be added; readers ignore what they do not
+know; a change that old readers must not ignore raises the repository's required features instead.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+from blake3 import blake3
+
+from neokeep.compression import ZstdError, compress, decompress
+from neokeep.errors import IntegrityError
+
+MAGIC = b"NKBACK1\n"
+PREFIX = "backups"
+
+
+class BlockList(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of something as blocks.
+
+    With `depth` 0, `ids` (32 bytes each, concatenated) name the blocks of the content in order; with `depth` 1 they
+    name blocks whose concatenated content is the ids. All blocks but the last have `block_size` bytes.
+    """
+
+    size: int
+    block_size: int
+    depth: int
+    ids: bytes
+    hash: bytes
+    """BLAKE3 over all block ids of the content, concatenated."""
+
+
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One captured file. `area` is `store` (the database directory) or `log` (its transaction log directory)."""
+
+    area: str
+    path: str
+    kind: str
+    mode: int
+    content: BlockList
+
+
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A file or index that is not in the backup, and why. Neo4j makes it again when `rebuilt`."""
+
+    path: str
+    reason: str
+    rebuilt: bool
+
+
+class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a backup came from."""
+
+    name: str
+    host: str
+    home: str
+    edition: str
+    running: bool
+
+
+class LogPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A place in the transaction log: file version, byte offset, and the last transaction before it, where known."""
+
+    version: int
+    offset: int
+    transaction: int | None = None
+    commit_time: datetime | None = None
+    checksum: int | None = None
+
+
+class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backup cost. Bytes stored are after compression, and only what the repository did not have."""
+
+    seconds: float
+    bytes_read: int
+    size_bytes: int
+    stored_bytes: int
+    blocks: int
+    new_blocks: int
+    attempts: int
+    file_retries: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One backup of one database."""
+
+    format: int
+    label: str
+    type: str
+    neokeep_version: str
+    source: SourceRecord
+    database: str
+    neo4j_version: str | None
+    kernel_version: int
+    store_id: str
+    store_format: str
+    started_at: datetime
+    finished_at: datetime
+    checkpoint: LogPoint
+    """C0: where recovery starts (design: P0) and what the checkpoint record says of it."""
+    end: LogPoint
+    """E: the last transaction that the backup holds."""
+    first_transaction: int
+    """The oldest transaction in the captured log, or `end.transaction + 1` where it holds none."""
+    files: BlockList
+    """The file list: a JSON array of FileEntry."""
+    file_count: int
+    left_out: tuple[LeftOut, ...]
+    events: tuple[str, ...]
+    statistics: Statistics
+
+
+FORMAT = 1
+
+
+def manifest_name(label: str) -> str:
+    """Return the object name of a manifest."""
+    return f"{PREFIX}/{label}"
+
+
+def new_label(database: str, started_at: datetime) -> str:
+    """Return the label of a full backup, such as `neo4j-20261122-173015F`."""
+    return f"{database}-{started_at.astimezone(UTC):%Y%m%d-%H%M%S}F"
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Serialise a manifest as a stored object: magic, BLAKE3 of the rest, zstd of JSON."""
+    payload = compress(msgspec.json.encode(manifest), 3)
+    return MAGIC + blake3(payload).digest() + payload
+
+
+def decode_manifest(name: str, data: bytes) -> Manifest:
+    """Undo `encode_manifest`.
+
+    Raises:
+        IntegrityError: the bytes are damaged.
+    """
+    head = len(MAGIC) + 32
+    payload = data[head:]
+    if data[: len(MAGIC)] != MAGIC or blake3(payload).digest() != data[len(MAGIC) : head]:
+        raise _damaged(name)
+    try:
+        return msgspec.json.decode(decompress(payload), type=Manifest)
+    except (msgspec.MsgspecError, ZstdError) as problem:
+        raise _damaged(name) from problem
+
+
+def _damaged(name: str) -> IntegrityError:
+    return IntegrityError(f"the manifest {name} is damaged", remedy="Use another backup; 'neokeep info' lists them.")

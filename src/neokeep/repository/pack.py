@@ -1,0 +1,131 @@
+"""Packs: objects of about 32 MiB that hold many blocks and say which.
+
+A pack is named by the BLAKE3 of its bytes, so any tool can check one. Its footer lists its blocks: the index is only a
+cache of all footers. Bytes are laid out in docs/format.md.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from blake3 import blake3
+
+from neokeep.errors import IntegrityError
+from neokeep.files import AlignedBuffer
+from neokeep.repository.block import ID_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from typing_extensions import Buffer
+
+MAGIC = b"NKPACK1\n"
+END_MAGIC = b"NKPEND1\n"
+TARGET_SIZE = 32 * 1024 * 1024
+FOOTER_ROOM = 2 * 1024 * 1024
+
+ENTRY = np.dtype([("id", f"V{ID_SIZE}"), ("offset", "<u4"), ("stored", "<u4"), ("size", "<u4")])
+"""One block of a pack: id, offset in the pack, stored bytes, content bytes."""
+
+_ENTRY = struct.Struct(f"<{ID_SIZE}sIII")
+_TRAILER = struct.Struct("<32sI4x8s")
+TRAILER_SIZE = _TRAILER.size
+MOST_ENTRIES = (FOOTER_ROOM - TRAILER_SIZE) // _ENTRY.size
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A stored pack: its id, its size in bytes, and its entries (1-d array of ENTRY)."""
+
+    identity: bytes
+    size: int
+    entries: NDArray[np.void]
+
+
+def pack_name(identity: bytes) -> str:
+    """Return the object name of a pack."""
+    text = identity.hex()
+    return f"packs/{text[:2]}/{text}"
+
+
+class PackBuilder:
+    """Collects blocks in one aligned buffer and hands whole packs to `store`. One per thread."""
+
+    def __init__(self, store: Callable[[str, memoryview], None]) -> None:
+        self._store = store
+        self._buffer = AlignedBuffer(TARGET_SIZE + FOOTER_ROOM)
+        self._entries = bytearray()
+        self._end = 0
+        self.packs: list[Pack] = []
+        self._restart()
+
+    def _restart(self) -> None:
+        self._buffer.view[: len(MAGIC)] = MAGIC
+        self._end = len(MAGIC)
+        self._entries = bytearray()
+
+    def add(self, identity: bytes, codec: int, payload: Buffer, size: int) -> None:
+        """Append one block; stores the pack first when this block would not fit any more."""
+        stored = memoryview(payload).nbytes + 1
+        if self._end + stored > TARGET_SIZE or len(self._entries) >= MOST_ENTRIES * _ENTRY.size:
+            self.flush()
+        view = self._buffer.view
+        view[self._end] = codec
+        view[self._end + 1 : self._end + stored] = payload
+        self._entries += _ENTRY.pack(identity, self._end, stored, size)
+        self._end += stored
+
+    def flush(self) -> None:
+        """Store what was collected, if anything."""
+        if not self._entries:
+            return
+        footer = bytes(self._entries)
+        count = len(footer) // _ENTRY.size
+        trailer = _TRAILER.pack(blake3(footer).digest(), count, END_MAGIC)
+        size = self._end + len(footer) + len(trailer)
+        view = self._buffer.view[:size]
+        view[self._end :] = footer + trailer
+        identity = blake3(view).digest()
+        self._store(pack_name(identity), view)
+        self.packs.append(Pack(identity, size, np.frombuffer(footer, ENTRY)))
+        self._restart()
+
+    def close(self) -> None:
+        """Give the buffer back; what was not flushed is dropped."""
+        self._buffer.close()
+
+
+def read_footer(identity: bytes, size: int, read: Callable[[int, int], bytes]) -> Pack:
+    """Read which blocks a stored pack holds, from its end; `read(offset, length)` reads the object.
+
+    Raises:
+        IntegrityError: the pack is cut or its footer is damaged.
+    """
+    try:
+        digest, count, magic = _TRAILER.unpack(read(size - TRAILER_SIZE, TRAILER_SIZE))
+    except (struct.error, ValueError, OSError) as problem:
+        raise _damaged(identity, "is cut") from problem
+    length = count * _ENTRY.size
+    if magic != END_MAGIC or length + TRAILER_SIZE + len(MAGIC) > size:
+        raise _damaged(identity, "does not end as a pack must")
+    footer = read(size - TRAILER_SIZE - length, length)
+    if len(footer) != length or blake3(footer).digest() != digest:
+        raise _damaged(identity, "has a damaged footer")
+    return Pack(identity, size, np.frombuffer(footer, ENTRY))
+
+
+def check_pack(identity: bytes, data: bytes) -> Pack:
+    """Prove that `data` is the pack of that name and return what it holds."""
+    if blake3(data).digest() != identity:
+        raise _damaged(identity, "does not have the content that its name says")
+    return read_footer(identity, len(data), lambda offset, length: data[offset : offset + length])
+
+
+def _damaged(identity: bytes, what: str) -> IntegrityError:
+    return IntegrityError(
+        f"{pack_name(identity)} {what}", remedy="Run 'neokeep verify' to see which backups this touches."
+    )

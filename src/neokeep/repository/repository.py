@@ -1,0 +1,210 @@
+"""A repository: its configuration, its backups, and the way to its blocks.
+
+Opening reads one small object. Everything is write-once; any number of processes may write at the same time. The seams
+for later: `config` carries required features, all object bodies pass through the codecs of this package, and all
+storage through the Storage interface.
+"""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from neokeep.errors import IntegrityError, NeokeepError, RepositoryError
+from neokeep.repository.manifest import (
+    PREFIX,
+    Manifest,
+    decode_manifest,
+    encode_manifest,
+    manifest_name,
+)
+from neokeep.storage.base import ObjectExists, ObjectMissing, Storage, StoredObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from neokeep.repository.index import BlockIndex
+    from neokeep.repository.pack import Pack
+
+FORMAT = 1
+CONFIG = "config"
+DAMAGED = "damaged"
+FEATURES: frozenset[str] = frozenset()
+"""Required features that this version understands."""
+
+
+class RepositoryConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of the `config` object: JSON, written once at init."""
+
+    format: int
+    repository_id: str
+    created_at: datetime
+    features: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedManifest:
+    """A manifest object that cannot be read, and why."""
+
+    label: str
+    error: NeokeepError
+
+
+class Repository:
+    """An open repository."""
+
+    def __init__(self, storage: Storage, config: RepositoryConfig) -> None:
+        self.storage = storage
+        self.config = config
+
+    @classmethod
+    def create(cls, storage: Storage) -> Repository:
+        """Make a new repository in an empty place.
+
+        Raises:
+            RepositoryError: there is one already, or the place does not honour create-if-absent.
+        """
+        config = RepositoryConfig(format=FORMAT, repository_id=str(uuid.uuid4()), created_at=datetime.now(UTC))
+        try:
+            storage.create(CONFIG, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
+        except ObjectExists as problem:
+            raise RepositoryError(
+                f"{storage.url} holds a repository already", remedy="Use it as it is, or choose another place."
+            ) from problem
+        return cls(storage, config)
+
+    @classmethod
+    def open(cls, storage: Storage) -> Repository:
+        """Open an existing repository.
+
+        Raises:
+            RepositoryError: there is none, or its format is newer than this neokeep.
+        """
+        try:
+            data = storage.read(CONFIG)
+        except ObjectMissing as problem:
+            raise RepositoryError(
+                f"there is no neokeep repository in {storage.url}",
+                remedy=f"Check --repo, or make one with: neokeep init --repo {storage.url}",
+            ) from problem
+        try:
+            config = msgspec.json.decode(data, type=RepositoryConfig)
+        except msgspec.MsgspecError as problem:
+            raise IntegrityError(
+                f"the config object of {storage.url} is damaged",
+                remedy="Write it anew as docs/format.md says: it holds the format and the id, nothing that is secret.",
+            ) from problem
+        unknown = set(config.features) - FEATURES
+        if config.format > FORMAT or unknown:
+            raise RepositoryError(
+                f"{storage.url} has format {config.format} with features {sorted(config.features)}, "
+                f"newer than this neokeep",
+                remedy="Upgrade neokeep.",
+            )
+        return cls(storage, config)
+
+    def manifests(self) -> Iterator[Manifest | DamagedManifest]:
+        """Read every manifest, oldest first; damaged ones are told, not raised."""
+        found: list[Manifest | DamagedManifest] = []
+        for item in self.storage.list(PREFIX):
+            label = item.name.removeprefix(f"{PREFIX}/")
+            try:
+                found.append(self.manifest(label))
+            except (IntegrityError, ObjectMissing) as problem:
+                found.append(DamagedManifest(label, problem))
+        yield from sorted(found, key=_age)
+
+    def manifest(self, label: str) -> Manifest:
+        """Read one manifest.
+
+        Raises:
+            RepositoryError: there is no such backup.
+            IntegrityError: it is damaged.
+        """
+        try:
+            name = manifest_name(label)
+            manifest = decode_manifest(name, self.storage.read(name))
+        except (ObjectMissing, ValueError) as problem:
+            raise RepositoryError(
+                f"there is no backup {label} in {self.storage.url}",
+                remedy=f"List them with: neokeep info --repo {self.storage.url}",
+            ) from problem
+        if manifest.label != label:
+            raise IntegrityError(f"the manifest {name} is that of {manifest.label}", remedy="Use another backup.")
+        return manifest
+
+    def commit(self, manifest: Manifest) -> Manifest:
+        """Make a backup exist. Where its label is taken, by a backup of the same second, the next free one is used."""
+        while True:
+            try:
+                self.storage.create(manifest_name(manifest.label), encode_manifest(manifest))
+            except ObjectExists:
+                manifest = msgspec.structs.replace(manifest, label=_next_label(manifest.label))
+            else:
+                return manifest
+
+    @cached_property
+    def index(self) -> BlockIndex:
+        """All blocks that can be read: from the index objects, and from the packs that none of them lists."""
+        from neokeep.repository.index import BlockIndex
+
+        return BlockIndex(self._known_packs(), self.damaged_packs())
+
+    def damaged_packs(self) -> frozenset[bytes]:
+        """Packs that a verification found damaged: their blocks are stored anew by the next backup that has them."""
+        return frozenset(_pack_identities(self.storage.list(DAMAGED)))
+
+    def mark_damaged(self, identity: bytes) -> None:
+        """Remember that a pack is damaged."""
+        with suppress(ObjectExists):
+            self.storage.create(f"{DAMAGED}/{identity.hex()}", b"")
+
+    def _known_packs(self) -> list[Pack]:
+        """Read the footers of all packs that are there with their full size, from the index objects where possible."""
+        from neokeep.repository.index import decode_index
+        from neokeep.repository.pack import read_footer
+
+        present = _pack_identities(self.storage.list("packs"))
+        listed: dict[bytes, Pack] = {}
+        for item in self.storage.list("index"):
+            try:
+                listed.update((pack.identity, pack) for pack in decode_index(item.name, self.storage.read(item.name)))
+            except (IntegrityError, ObjectMissing):
+                continue  # Only a cache: the packs say the same.
+        known: list[Pack] = []
+        for identity, item in present.items():
+            pack = listed.get(identity)
+            if pack is None:
+                try:
+                    pack = read_footer(identity, item.size, partial(self.storage.read, item.name))
+                except (IntegrityError, ObjectMissing):
+                    continue
+            if pack.size == item.size:
+                known.append(pack)
+        return known
+
+
+def _pack_identities(items: Iterator[StoredObject]) -> dict[bytes, StoredObject]:
+    found: dict[bytes, StoredObject] = {}
+    for item in items:
+        with suppress(ValueError):
+            found[bytes.fromhex(item.name.rsplit("/", 1)[1])] = item
+    return found
+
+
+def _age(item: Manifest | DamagedManifest) -> tuple[datetime, str]:
+    if isinstance(item, DamagedManifest):
+        return datetime.min.replace(tzinfo=UTC), item.label
+    return item.finished_at, item.label
+
+
+def _next_label(label: str) -> str:
+    head, day, clock = label.rsplit("-", 2)
+    moment = datetime.strptime(f"{day}-{clock}", "%Y%m%d-%H%M%SF").replace(tzinfo=UTC) + timedelta(seconds=1)
+    return f"{head}-{moment:%Y%m%d-%H%M%S}F"

@@ -1,0 +1,227 @@
+"""`verify`: find out whether all that the backups need is there, and every byte of it right.
+
+Every pack is read whole and compared with the hash that is its name; every block that a backup needs is decoded and
+hashed, once however many backups share it. Damage is told by object, by backup and by file. A damaged pack is
+remembered in the repository: the next backup stores its blocks anew, which heals the older backups that share them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from blake3 import blake3
+
+from neokeep import reports
+from neokeep.errors import IntegrityError, NeokeepError, RepositoryError
+from neokeep.repository.block import ID_SIZE, decode_block
+from neokeep.repository.contents import expand_file, file_list, structure_ids
+from neokeep.repository.fetch import FetchPlan, Wanted, plan_fetch
+from neokeep.repository.index import decode_index
+from neokeep.repository.manifest import Manifest
+from neokeep.repository.pack import pack_name
+from neokeep.workers import run_workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from neokeep.progress import Progress
+    from neokeep.repository.manifest import FileEntry
+    from neokeep.repository.repository import DamagedManifest, Repository
+
+_TEXT_ID = f"S{ID_SIZE}"
+"""Ids as byte strings, which numpy can sort; all have the same length, so trailing zeros do not matter."""
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What reading found: damaged objects with the reason, and damaged or missing blocks."""
+
+    objects: dict[str, str] = field(default_factory=dict)
+    blocks: set[bytes] = field(default_factory=set)
+    bytes_checked: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def verify(repository: Repository, label: str | None, *, jobs: int, progress: Progress) -> reports.VerifyReport:
+    """Verify one backup, or the whole repository.
+
+    Raises:
+        RepositoryError: there is no such backup.
+    """
+    began = time.monotonic()
+    chosen = [repository.manifest(label)] if label is not None else list(repository.manifests())
+    findings = _Findings()
+    problems = _manifest_problems(chosen)
+    whole = [item for item in chosen if isinstance(item, Manifest)]
+    wanted = _needed(repository, whole, problems)
+    if label is None:
+        _check_index_objects(repository, findings)
+    _check_packs(repository, wanted, findings, every_pack=label is None, jobs=jobs, progress=progress)
+    for manifest in whole:
+        if findings.blocks and not problems[manifest.label]:
+            problems[manifest.label] = _touched(repository, manifest, findings.blocks)
+    databases = {item.label: item.database for item in whole}
+    return reports.VerifyReport(
+        repository=repository.storage.url,
+        ok=not any(problems.values()) and not findings.objects,
+        backups=tuple(
+            reports.VerifiedBackup(
+                label=name, database=databases.get(name, ""), ok=not problems[name], problems=tuple(problems[name])
+            )
+            for name in problems
+        ),
+        damaged_objects=tuple(f"{name}: {reason}" for name, reason in sorted(findings.objects.items())),
+        blocks=len(wanted.ids),
+        bytes_checked=findings.bytes_checked,
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def _manifest_problems(chosen: Sequence[Manifest | DamagedManifest]) -> dict[str, list[str]]:
+    return {item.label: [] if isinstance(item, Manifest) else [item.error.message] for item in chosen}
+
+
+def _needed(repository: Repository, manifests: Sequence[Manifest], problems: dict[str, list[str]]) -> Wanted:
+    """Collect every distinct block of some backups; what cannot even be listed is a problem of its backup."""
+    ids: NDArray[np.bytes_] = np.empty(0, _TEXT_ID)
+    sizes = np.empty(0, np.int64)
+    for manifest in manifests:
+        try:
+            parts = list(_blocks_of(repository, manifest))
+        except NeokeepError as problem:
+            problems[manifest.label].append(problem.message)
+            continue
+        found_ids = np.concatenate([ids, *(np.frombuffer(part, _TEXT_ID) for part, _ in parts)])
+        found_sizes = np.concatenate([sizes, *(lengths for _, lengths in parts)])
+        ids, first = np.unique(found_ids, return_index=True)
+        sizes = found_sizes[first]
+    rows = np.arange(len(ids), dtype=np.int64)
+    return Wanted(ids.view(f"V{ID_SIZE}"), sizes, rows, np.zeros(len(ids), np.int64))
+
+
+def _blocks_of(repository: Repository, manifest: Manifest) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
+    """Yield ids and content sizes: of the blocks that hold lists, and of the blocks of each file."""
+    files = file_list(repository, manifest)
+    for identity, size in structure_ids(manifest.files, files):
+        yield identity, np.array([size], np.int64)
+    for file in files:
+        ids = expand_file(repository, file)
+        count = len(ids) // ID_SIZE
+        sizes = np.full(count, file.content.block_size, np.int64)
+        if count:
+            sizes[-1] = file.content.size - (count - 1) * file.content.block_size
+        yield ids, sizes
+
+
+def _check_index_objects(repository: Repository, findings: _Findings) -> None:
+    for item in repository.storage.list("index"):
+        try:
+            decode_index(item.name, repository.storage.read(item.name))
+        except NeokeepError as problem:
+            findings.objects[item.name] = problem.message
+
+
+def _check_packs(
+    repository: Repository,
+    wanted: Wanted,
+    findings: _Findings,
+    *,
+    every_pack: bool,
+    jobs: int,
+    progress: Progress,
+) -> None:
+    """Read packs whole: all that there are, or those that hold a wanted block."""
+    plan = plan_fetch(repository.index, wanted)
+    findings.blocks.update(wanted.ids[row].tobytes() for row in plan.missing)
+    numbers = {pack.identity: number for number, pack in enumerate(repository.index.packs)}
+    if every_pack:
+        sizes = {item.name: item.size for item in repository.storage.list("packs")}
+        known = {pack_name(identity): number for identity, number in numbers.items()}
+        todo = [(name, known.get(name, -1)) for name in sorted(sizes)]
+        total = sum(sizes.values())
+    else:
+        used = [int(number) for number in np.unique(plan.pack)]
+        todo = [(pack_name(repository.index.packs[number].identity), number) for number in used]
+        total = sum(repository.index.packs[number].size for number in used)
+    pending = iter(todo)
+    lock = threading.Lock()
+    progress.begin("verifying", total)
+
+    def work(stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            with lock:
+                name, number = next(pending, ("", -1))
+            if not name:
+                return
+            progress.advance(_check_pack(repository, name, number, plan, findings))
+
+    run_workers(work, jobs)
+    progress.end()
+
+
+def _check_pack(repository: Repository, name: str, number: int, plan: FetchPlan, findings: _Findings) -> int:
+    """Check one pack and the wanted blocks in it; return the bytes read."""
+    try:
+        data = repository.storage.read(name)
+    except RepositoryError as problem:
+        data = b""
+        reason = problem.message
+    else:
+        reason = "" if blake3(data).hexdigest() == name.rsplit("/", 1)[1] else "its content is not what its name says"
+    first, last = np.searchsorted(plan.pack, [number, number + 1])
+    bad = [row for row in range(first, last) if not _is_good(plan, row, memoryview(data))]
+    with findings.lock:
+        findings.bytes_checked += len(data)
+        if reason:
+            findings.objects[name] = reason
+        findings.blocks.update(plan.wanted.ids[row].tobytes() for row in bad)
+    if reason:
+        _remember(repository, name)
+    return len(data)
+
+
+def _is_good(plan: FetchPlan, row: int, data: memoryview) -> bool:
+    offset, stored = int(plan.offset[row]), int(plan.stored[row])
+    try:
+        decode_block(data[offset : offset + stored], plan.wanted.ids[row].tobytes(), int(plan.wanted.sizes[row]))
+    except IntegrityError:
+        return False
+    return True
+
+
+def _remember(repository: Repository, name: str) -> None:
+    """Note a damaged pack, unless its name is no pack's at all."""
+    try:
+        identity = bytes.fromhex(name.rsplit("/", 1)[1])
+    except ValueError:
+        return
+    repository.mark_damaged(identity)
+
+
+def _touched(repository: Repository, manifest: Manifest, damaged: set[bytes]) -> list[str]:
+    """Say which files of a backup need a damaged block."""
+    try:
+        files = file_list(repository, manifest)
+        problems = [_structure_problem(manifest, files, damaged)]
+        problems += [_file_problem(repository, file, damaged) for file in files]
+    except NeokeepError as problem:
+        return [problem.message]
+    return [problem for problem in problems if problem]
+
+
+def _structure_problem(manifest: Manifest, files: Sequence[FileEntry], damaged: set[bytes]) -> str:
+    hit = sum(identity in damaged for identity, _ in structure_ids(manifest.files, files))
+    return f"{hit} blocks of its file list are missing or damaged" if hit else ""
+
+
+def _file_problem(repository: Repository, file: FileEntry, damaged: set[bytes]) -> str:
+    ids = expand_file(repository, file)
+    count = len(ids) // ID_SIZE
+    hit = sum(ids[at : at + ID_SIZE] in damaged for at in range(0, len(ids), ID_SIZE))
+    return f"{file.path}: {hit} of {count} blocks are missing or damaged" if hit else ""

@@ -1,0 +1,160 @@
+"""Writing blocks: which are new, and into which pack they go.
+
+A BlockWriter serves one backup; each thread works through its own BlockWorker, so packs need no lock. A block that the
+repository holds already, in a pack that is there with its full size, is not stored again.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neokeep.errors import IntegrityError
+from neokeep.repository.block import BlockEncoder, block_id, block_size
+from neokeep.repository.blocklist import make_block_list
+from neokeep.repository.index import IdSet, encode_index, index_name
+from neokeep.repository.pack import Pack, PackBuilder, pack_name
+from neokeep.storage.base import ObjectExists
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from neokeep.repository.manifest import BlockList
+    from neokeep.repository.repository import Repository
+
+COMPRESSION_LEVEL = 1
+INDEX_EVERY = 1 << 18
+"""Blocks after which an index object is written in the middle of a backup: bounds memory on large stores."""
+
+
+class BlockWriter:
+    """Stores the blocks of one backup."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._storage = repository.storage
+        self._index = repository.index
+        self._claimed = IdSet()
+        self._lock = threading.Lock()
+        self._unlisted: list[Pack] = []
+        self._used_packs = np.zeros(len(self._index.packs), dtype=np.bool_)
+        self._damaged = np.array([pack.damaged for pack in self._index.packs], dtype=np.bool_)
+        self._own_packs: dict[bytes, int] = {}
+        self._workers: list[BlockWorker] = []
+        self.blocks = 0
+        self.new_blocks = 0
+        self.stored_bytes = 0
+
+    def worker(self) -> BlockWorker:
+        """Return the writing end for one thread."""
+        worker = BlockWorker(self)
+        with self._lock:
+            self._workers.append(worker)
+        return worker
+
+    def unknown(self, ids: list[bytes]) -> list[int]:
+        """Return the positions of ids that the caller has to store; each new id is given to one caller only."""
+        rows = self._index.find(np.frombuffer(b"".join(ids), "V32"))
+        known = rows >= 0
+        known[known] = ~self._damaged[self._index.packs_of(rows[known])]
+        with self._lock:
+            self.blocks += len(ids)
+            self._used_packs[self._index.packs_of(rows[known])] = True
+            fresh = [int(at) for at in np.flatnonzero(~known) if self._claimed.add(ids[at])]
+            self.new_blocks += len(fresh)
+        return fresh
+
+    def store_pack(self, name: str, data: memoryview) -> None:
+        """Store one pack; that the same pack is there already is as good."""
+        with suppress(ObjectExists):
+            self._storage.create(name, data)
+        with self._lock:
+            self.stored_bytes += len(data)
+
+    def packed(self, packs: list[Pack]) -> None:
+        """Take over the list of packs that a worker stored."""
+        with self._lock:
+            self._own_packs.update((pack.identity, pack.size) for pack in packs)
+            self._unlisted += packs
+            if sum(len(pack.entries) for pack in self._unlisted) >= INDEX_EVERY:
+                self._write_index()
+
+    def finish(self) -> None:
+        """Make everything durable and check that every pack this backup uses is there, whole.
+
+        Raises:
+            IntegrityError: a pack vanished or changed size meanwhile; the backup must not be committed.
+        """
+        for worker in self._workers:
+            worker.flush()
+        with self._lock:
+            self._write_index()
+        present = {item.name: item.size for item in self._storage.list("packs")}
+        used = {self._index.packs[at].identity: self._index.packs[at].size for at in np.flatnonzero(self._used_packs)}
+        for identity, size in (used | self._own_packs).items():
+            if present.get(pack_name(identity)) != size:
+                raise IntegrityError(
+                    f"{pack_name(identity)} vanished or changed during the backup",
+                    remedy="Something deletes from the repository; run 'neokeep verify' and repeat the backup.",
+                )
+
+    def close(self) -> None:
+        """Give all buffers back; packs that were not finished are dropped."""
+        for worker in self._workers:
+            worker.close()
+
+    def _write_index(self) -> None:
+        if not self._unlisted:
+            return
+        data = encode_index(self._unlisted)
+        with suppress(ObjectExists):
+            self._storage.create(index_name(data), data)
+        self.stored_bytes += len(data)
+        self._unlisted = []
+
+
+class BlockWorker:
+    """The writing end of one thread."""
+
+    def __init__(self, writer: BlockWriter) -> None:
+        self._writer = writer
+        self._encoder = BlockEncoder(COMPRESSION_LEVEL)
+        self._builder = PackBuilder(writer.store_pack)
+
+    def put(self, contents: Sequence[memoryview]) -> bytes:
+        """Store some blocks; return their ids, concatenated."""
+        ids = [block_id(content) for content in contents]
+        for at in self._writer.unknown(ids):
+            content = contents[at]
+            codec, payload = self._encoder.encode(content)
+            self._builder.add(ids[at], codec, payload, len(content))
+        if len(self._builder.packs) >= 4:
+            self._hand_over()
+        return b"".join(ids)
+
+    def put_bytes(self, data: bytes) -> BlockList:
+        """Store `data` as blocks of the size that fits it."""
+        size = block_size(len(data))
+        view = memoryview(data)
+        ids = b"".join(self.put([view[at : at + size]]) for at in range(0, len(data), size))
+        return self.block_list(len(data), size, ids)
+
+    def block_list(self, size: int, size_of_block: int, ids: bytes) -> BlockList:
+        """Describe content whose blocks were put, storing a long list of ids as blocks too."""
+        return make_block_list(size, size_of_block, ids, lambda content: self.put([content]))
+
+    def flush(self) -> None:
+        """Store the pack that is being filled."""
+        self._builder.flush()
+        self._hand_over()
+
+    def close(self) -> None:
+        """Give the buffer back."""
+        self._builder.close()
+
+    def _hand_over(self) -> None:
+        self._writer.packed(self._builder.packs)
+        self._builder.packs = []
