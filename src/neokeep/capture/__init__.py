@@ -1,0 +1,1 @@
+"""Reading a database, running or stopped, into an image that is consistent after recovery."""

@@ -1,0 +1,81 @@
+"""Reading a live database's files without disturbing it: a rate limit, and a page cache left as it was found.
+
+What was in the page cache before is read from there and stays; what had to come from disk is dropped from it again, so
+that a backup does not push the database's own pages out.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+
+_NOT_CACHED = (errno.EAGAIN, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+class RateLimit:
+    """Lets at most `rate` bytes per second pass, over all threads; None lets everything pass."""
+
+    def __init__(self, rate: int | None) -> None:
+        self._rate = rate
+        self._lock = threading.Lock()
+        self._free_at = time.monotonic()
+
+    def take(self, count: int, stopping: threading.Event) -> None:
+        """Wait until `count` bytes may be read, or until `stopping` is set."""
+        if self._rate is None:
+            return
+        with self._lock:
+            now = time.monotonic()
+            wait = self._free_at - now
+            self._free_at = max(now, self._free_at) + count / self._rate
+        if wait > 0:
+            stopping.wait(wait)
+
+
+class GentleReader:
+    """Reads ranges of files into a caller's buffer. Safe to use from several threads."""
+
+    def __init__(self, rate: RateLimit) -> None:
+        self._rate = rate
+        self._lock = threading.Lock()
+        self.bytes_read = 0
+
+    def read_into(self, descriptor: int, view: memoryview, offset: int, stopping: threading.Event) -> int:
+        """Fill `view` from `offset` on; return the bytes read, fewer than asked for only at the end of the file."""
+        self._rate.take(len(view), stopping)
+        done = _read_cached(descriptor, view, offset)
+        if done < len(view):
+            first_cold = offset + done
+            while done < len(view):
+                count = os.preadv(descriptor, [view[done:]], offset + done)
+                if count == 0:
+                    break
+                done += count
+            os.posix_fadvise(descriptor, first_cold, offset + done - first_cold, os.POSIX_FADV_DONTNEED)
+        with self._lock:
+            self.bytes_read += done
+        return done
+
+
+def open_for_reading(path: str | os.PathLike[str]) -> int:
+    """Open a file so that the kernel reads only what is asked for: readahead would blur what was cached before."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+    return descriptor
+
+
+def _read_cached(descriptor: int, view: memoryview, offset: int) -> int:
+    """Read what is in the page cache; 0 where the file system cannot tell."""
+    done = 0
+    try:
+        while done < len(view):
+            count = os.preadv(descriptor, [view[done:]], offset + done, os.RWF_NOWAIT)
+            if count == 0:
+                break
+            done += count
+    except OSError as problem:
+        if problem.errno not in _NOT_CACHED:
+            raise
+    return done
