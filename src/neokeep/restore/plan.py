@@ -1,0 +1,94 @@
+"""Which backup to restore, and whether the server that will open it can. Pure functions over manifests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from neokeep.errors import RepositoryError, SourceError, UsageError
+from neokeep.neo4j.versions import Neo4jVersion, kernel_version_introduced, kernel_version_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from neokeep.repository.manifest import Manifest
+
+FIRST_OF_4X_LOGS = 5
+"""Kernel versions below this are Neo4j 4.x: another log format, which only 4.x itself can recover."""
+
+
+def choose_backup(
+    manifests: Sequence[Manifest], database: str, *, label: str | None, from_source: str | None, home: str
+) -> Manifest:
+    """Choose the backup to restore: the one with the label, else the newest of the database.
+
+    Where several sources have such a database, the source whose home is the target is taken; otherwise the user has to
+    say which, since the newest of them may be another graph.
+
+    Raises:
+        RepositoryError: there is none.
+        UsageError: the choice is not clear.
+    """
+    candidates = [item for item in manifests if item.database == database]
+    if from_source is not None:
+        candidates = [item for item in candidates if item.source.name == from_source]
+    if label is not None:
+        chosen = [item for item in candidates if item.label == label]
+        if not chosen:
+            raise RepositoryError(_none_with(manifests, database, label), remedy="List them with: neokeep info")
+        return chosen[0]
+    if not candidates:
+        raise _no_backup(manifests, database, from_source)
+    sources = {item.source.name for item in candidates}
+    if len(sources) > 1:
+        here = [item for item in candidates if item.source.home == home]
+        if not here:
+            raise UsageError(
+                f"several sources have backups of {database}: {', '.join(sorted(sources))}",
+                remedy="Say which with --from-source NAME or --backup LABEL.",
+            )
+        candidates = here
+    return max(candidates, key=lambda item: (item.finished_at, item.label))
+
+
+def _none_with(manifests: Sequence[Manifest], database: str, label: str) -> str:
+    other = [item for item in manifests if item.label == label]
+    if other:
+        return f"backup {label} is of database {other[0].database} of {other[0].source.name}, not of {database}"
+    return f"there is no backup {label}"
+
+
+def _no_backup(manifests: Sequence[Manifest], database: str, from_source: str | None) -> RepositoryError:
+    known = sorted({item.database for item in manifests})
+    where = f" of source {from_source}" if from_source else ""
+    return RepositoryError(
+        f"there is no backup of a database {database!r}{where}",
+        remedy=f"The repository has backups of: {', '.join(known) or 'nothing'}.",
+    )
+
+
+def require_openable(manifest: Manifest, server: Neo4jVersion | None) -> None:
+    """Refuse a backup that the target's server could not open.
+
+    Raises:
+        SourceError: it would be a downgrade, or needs a migration first; the remedy names the path.
+    """
+    if server is None:
+        return
+    oldest = kernel_version_introduced(manifest.kernel_version)
+    if server < oldest:
+        raise SourceError(
+            f"backup {manifest.label} was written by Neo4j {_writer(manifest)}; "
+            f"the target is {server}, which cannot open it",
+            remedy=f"Restore it into Neo4j {oldest} or newer: a store is never downgraded.",
+        )
+    if manifest.kernel_version < FIRST_OF_4X_LOGS and server.family != "4.4":
+        raise SourceError(
+            f"backup {manifest.label} was written by Neo4j {_writer(manifest)}; the target is {server}, "
+            "which can neither recover nor open it",
+            remedy="Restore it into a Neo4j 4.4 home with --recover, dump it there, load the dump into 5.26 and run "
+            "'neo4j-admin database migrate' on it; from 5.26 newer versions open it directly.",
+        )
+
+
+def _writer(manifest: Manifest) -> str:
+    return manifest.neo4j_version or f"{kernel_version_name(manifest.kernel_version)} or newer"

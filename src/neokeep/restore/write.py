@@ -1,0 +1,208 @@
+"""Writing the files of a backup into new directories: every block proven before it is written, everything fsynced.
+
+Blocks come in the order in which they lie in the packs, on several threads. Neighbours are gathered and written past
+the page cache; blocks of zeros become holes.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neokeep.errors import IntegrityError
+from neokeep.files import AlignedBuffer, explained, fsync_directory, write_aligned
+from neokeep.repository.block import ID_SIZE
+from neokeep.repository.contents import expand_file
+from neokeep.repository.fetch import Wanted, plan_fetch, run_jobs
+from neokeep.workers import run_workers
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Collection, Sequence
+
+    from neokeep.progress import Progress
+    from neokeep.repository.manifest import FileEntry
+    from neokeep.repository.repository import Repository
+
+GATHER = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who new files belong to, and the mode of new directories."""
+
+    user: int
+    group: int
+    directory_mode: int
+
+    @classmethod
+    def of(cls, directory: Path) -> Owner:
+        """Take owner and mode of an existing directory."""
+        status = directory.stat()
+        return cls(status.st_uid, status.st_gid, status.st_mode & 0o777)
+
+    def apply(self, path: Path) -> None:
+        """Give a file or directory to this owner; only root can, for others it is theirs already."""
+        if os.geteuid() == 0:
+            os.chown(path, self.user, self.group)
+
+
+def make_directory(path: Path, owner: Owner) -> None:
+    """Make a directory with its parents, all given to the owner and durable; those that are there stay as they are."""
+    if path.is_dir():
+        return
+    make_directory(path.parent, owner)
+    with explained("make", path):
+        path.mkdir()
+        path.chmod(owner.directory_mode)
+        owner.apply(path)
+        fsync_directory(path.parent)
+
+
+def write_files(
+    repository: Repository,
+    files: Sequence[FileEntry],
+    areas: dict[str, Path],
+    owner: Owner,
+    *,
+    jobs: int,
+    progress: Progress,
+) -> None:
+    """Write `files` below the new directories of their areas.
+
+    Raises:
+        IntegrityError: a block is missing or damaged; the directories are not complete then.
+        SpaceError, AccessError: they cannot be written.
+    """
+    paths = [areas[file.area] / _safe(file.path) for file in files]
+    for directory in sorted({path.parent for path in paths}):
+        make_directory(directory, owner)
+    descriptors: list[int] = []
+    try:
+        for path, file in zip(paths, files, strict=True):
+            descriptors.append(_create(path, file, owner))
+        plan = plan_fetch(repository.index, _wanted(repository, files))
+        if len(plan.missing):
+            raise IntegrityError(
+                f"{len(plan.missing)} blocks of this backup are missing from {repository.storage.url}",
+                remedy="Restore another backup; 'neokeep verify' says which are whole.",
+            )
+        progress.begin("restoring", sum(file.content.size for file in files))
+        run_jobs(repository, plan, lambda: _Writer(paths, descriptors, progress), jobs)
+        _sync(descriptors, jobs)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+    for directory in sorted({parent for path in paths for parent in _below(path, areas.values())}, reverse=True):
+        with explained("write", directory):
+            fsync_directory(directory)
+
+
+def _below(path: Path, roots: Collection[Path]) -> list[Path]:
+    """List the directories from a file up to, and with, the root that holds it."""
+    found: list[Path] = []
+    for parent in path.parents:
+        found.append(parent)
+        if parent in roots:
+            break
+    return found
+
+
+def _safe(path: str) -> PurePosixPath:
+    """A manifest names files inside its directories only."""
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts or not parts.parts:
+        raise IntegrityError(f"the manifest names a file outside the database: {path!r}", remedy="Do not use it.")
+    return parts
+
+
+def _create(path: Path, file: FileEntry, owner: Owner) -> int:
+    with explained("write", path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        os.fchmod(descriptor, file.mode)
+        owner.apply(path)
+        os.ftruncate(descriptor, file.content.size)
+        return descriptor
+
+
+def _wanted(repository: Repository, files: Sequence[FileEntry]) -> Wanted:
+    """List every block of every file with its place."""
+    ids: list[bytes] = []
+    counts: list[int] = []
+    for file in files:
+        ids.append(expand_file(repository, file))
+        counts.append(len(ids[-1]) // ID_SIZE)
+    numbers = np.arange(len(files), dtype=np.int64)
+    targets = np.repeat(numbers, counts)
+    block_sizes = np.array([file.content.block_size for file in files], dtype=np.int64)
+    sizes = np.array([file.content.size for file in files], dtype=np.int64)
+    starts = np.repeat(np.cumsum([0, *counts[:-1]]) if counts else np.empty(0, np.int64), counts)
+    offsets = (np.arange(len(targets), dtype=np.int64) - starts) * block_sizes[targets]
+    lengths = np.minimum(block_sizes[targets], sizes[targets] - offsets)
+    return Wanted(np.frombuffer(b"".join(ids), f"V{ID_SIZE}"), lengths, targets, offsets)
+
+
+class _Writer:
+    """The sink of one thread: gathers neighbouring blocks of a file and writes them at once."""
+
+    def __init__(self, paths: Sequence[Path], descriptors: Sequence[int], progress: Progress) -> None:
+        self._paths = paths
+        self._descriptors = descriptors
+        self._progress = progress
+        self._buffer = AlignedBuffer(GATHER)
+        self._target = -1
+        self._start = 0
+        self._filled = 0
+
+    def block(self, target: int, offset: int, content: bytes | memoryview) -> None:
+        """See Sink.block."""
+        size = len(content)
+        self._progress.advance(size)
+        if target != self._target or offset != self._start + self._filled or self._filled + size > GATHER:
+            self._flush()
+            self._target, self._start = target, offset
+        if size > GATHER:
+            raise ValueError("a block is larger than the gathering buffer")
+        self._buffer.view[self._filled : self._filled + size] = content
+        self._filled += size
+
+    def damaged(self, target: int, offset: int, size: int, problem: IntegrityError) -> None:
+        """See Sink.damaged."""
+        raise IntegrityError(
+            f"{self._paths[target].name}, bytes {offset} to {offset + size}: {problem.message}",
+            remedy="The target was not touched. Restore another backup; 'neokeep verify' says which are whole.",
+        )
+
+    def finish(self) -> None:
+        """See Sink.finish."""
+        self._flush()
+        self._buffer.close()
+
+    def _flush(self) -> None:
+        view = self._buffer.view[: self._filled]
+        self._filled = 0
+        if not view or _is_zero(view):
+            return
+        with explained("write", self._paths[self._target]):
+            write_aligned(self._descriptors[self._target], view, self._start)
+
+
+def _is_zero(view: memoryview) -> bool:
+    return view[0] == 0 and not np.frombuffer(view, np.uint8).any()
+
+
+def _sync(descriptors: Sequence[int], jobs: int) -> None:
+    """Make all files durable, several at a time."""
+    pending = iter(descriptors)
+
+    def work(stopping: threading.Event) -> None:
+        for descriptor in pending:
+            if stopping.is_set():
+                return
+            os.fsync(descriptor)
+
+    run_workers(work, jobs)
