@@ -85,11 +85,12 @@ class FileCopier:
             buffer = AlignedBuffer(EXTENT)
             while not stopping.is_set():
                 watch()
+                self._reader.wait(stopping)
                 with self._lock:
                     extent = self._next(lambda: next(files, None))
                     busy = bool(self._open)
                 if extent is not None:
-                    self._copy(extent, worker, buffer, stopping)
+                    self._copy(extent, worker, buffer)
                 elif busy:
                     stopping.wait(_PAUSE_SECONDS)
                 else:
@@ -113,6 +114,7 @@ class FileCopier:
                 self._open[id(self._current)] = self._current
             elif self._again:
                 self._current = self._again.popleft()
+                self._current.state = read_state(self._current.descriptor)
         file = self._current
         if file is None:
             return None
@@ -124,12 +126,12 @@ class FileCopier:
             self._current = None
         return extent
 
-    def _copy(self, extent: Extent, worker: BlockWorker, buffer: AlignedBuffer, stopping: threading.Event) -> None:
+    def _copy(self, extent: Extent, worker: BlockWorker, buffer: AlignedBuffer) -> None:
         file = extent.file
         offset = extent.first * file.block_size
         length = min(extent.count * file.block_size, file.size - offset)
         view = buffer.view[:length]
-        done = self._reader.read_into(file.descriptor, view, offset, stopping)
+        done = self._reader.read_into(file.descriptor, view, offset)
         if done == length:
             contents = [view[at : at + file.block_size] for at in range(0, length, file.block_size)]
             if contents:
@@ -164,7 +166,6 @@ class FileCopier:
     def _try_again(self, file: OpenFile) -> None:
         self._progress.advance(-file.size)
         file.tries += 1
-        file.state = read_state(file.descriptor)
         file.next_block = 0
         with self._lock:
             self._result.retries += 1

@@ -65,7 +65,7 @@ def explain_changes(before: Listing, after: Listing) -> Changes:
     if void is not None:
         return Changes(void, {}, (), ())
     old_indexes, new_indexes = _indexes(old), _indexes(new)
-    drop = {index: "the index was dropped during the capture" for index in sorted(old_indexes - new_indexes)}
+    drop = dict.fromkeys(sorted(old_indexes - new_indexes), "the index was dropped during the capture")
     made = sorted(new_indexes - old_indexes)
     left_out = [LeftOut(path=index, reason="the index was made during the capture", rebuilt=True) for index in made]
     for path in sorted(old.keys() - new.keys()):

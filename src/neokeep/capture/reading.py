@@ -15,23 +15,29 @@ _NOT_CACHED = (errno.EAGAIN, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 class RateLimit:
-    """Lets at most `rate` bytes per second pass, over all threads; None lets everything pass."""
+    """Keeps all threads together to `rate` bytes per second on average; None lets everything pass.
+
+    Bytes are paid for after they were read: nothing waits between the first and the last look at a file.
+    """
 
     def __init__(self, rate: int | None) -> None:
         self._rate = rate
         self._lock = threading.Lock()
         self._free_at = time.monotonic()
 
-    def take(self, count: int, stopping: threading.Event) -> None:
-        """Wait until `count` bytes may be read, or until `stopping` is set."""
+    def spend(self, count: int) -> None:
+        """Note that `count` bytes were read."""
         if self._rate is None:
             return
         with self._lock:
-            now = time.monotonic()
-            wait = self._free_at - now
-            self._free_at = max(now, self._free_at) + count / self._rate
-        if wait > 0:
-            stopping.wait(wait)
+            self._free_at = max(time.monotonic(), self._free_at) + count / self._rate
+
+    def wait(self, stopping: threading.Event) -> None:
+        """Wait until what was read is paid for, or until `stopping` is set."""
+        with self._lock:
+            seconds = self._free_at - time.monotonic()
+        if seconds > 0:
+            stopping.wait(seconds)
 
 
 class GentleReader:
@@ -42,9 +48,12 @@ class GentleReader:
         self._lock = threading.Lock()
         self.bytes_read = 0
 
-    def read_into(self, descriptor: int, view: memoryview, offset: int, stopping: threading.Event) -> int:
+    def wait(self, stopping: threading.Event) -> None:
+        """Wait until the rate limit lets more be read."""
+        self._rate.wait(stopping)
+
+    def read_into(self, descriptor: int, view: memoryview, offset: int) -> int:
         """Fill `view` from `offset` on; return the bytes read, fewer than asked for only at the end of the file."""
-        self._rate.take(len(view), stopping)
         done = _read_cached(descriptor, view, offset)
         if done < len(view):
             first_cold = offset + done
@@ -54,6 +63,7 @@ class GentleReader:
                     break
                 done += count
             os.posix_fadvise(descriptor, first_cold, offset + done - first_cold, os.POSIX_FADV_DONTNEED)
+        self._rate.spend(done)
         with self._lock:
             self.bytes_read += done
         return done

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.errors import UsageError
 from neokeep.files import explained, fsync_directory
+from neokeep.repository.probe import probe
 from neokeep.repository.repository import Repository
 from neokeep.storage.local import LocalStorage
 
@@ -31,7 +32,9 @@ def init_repository(place: str) -> Repository:
             f"{root} is not empty: it holds {', '.join(strangers[:5])}",
             remedy="Choose a directory of its own for the repository.",
         )
-    return Repository.create(LocalStorage(root))
+    storage = LocalStorage(root)
+    probe(storage)
+    return Repository.create(storage)
 
 
 def open_repository(place: str) -> Repository:
@@ -48,7 +51,7 @@ def open_storage(place: str) -> Storage:
     return LocalStorage(_local_path(place))
 
 
-_OWN_NAMES = {"config", "packs", "index", "backups", "damaged", "tmp", "lost+found"}
+_OWN_NAMES = {"config", "packs", "index", "backups", "damaged", "probe", "tmp", "lost+found"}
 
 
 def _local_path(place: str) -> Path:

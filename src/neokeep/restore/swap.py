@@ -1,10 +1,9 @@
 """Putting restored directories in the place of old ones, atomically although a database is two directories.
 
-A store without its logs, or with another's, would be worse than none. So the log directory is first reached through the
-store directory: `transactions/DB` becomes a symbolic link to `databases/DB/.neokeep-log`, which leads to the old logs
-in the old store directory and to the new logs in the new one. Exchanging the two store directories, one atomic operation,
-then switches both. Before and after it Neo4j would find a store with its own logs, whenever the machine stops.
-`settle` finishes or undoes what a killed restore left.
+A store without its logs, or with another's, would be worse than none. So the log directory is first reached through
+the store directory: `transactions/DB` becomes a symbolic link to `databases/DB/.neokeep-log`, which leads to the old
+logs in the old store directory and to the new logs in the new one. Exchanging the two store directories, one atomic
+operation, then switches both. `settle` finishes or undoes what a killed restore left.
 """
 
 from __future__ import annotations

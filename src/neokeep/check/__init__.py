@@ -1,0 +1,1 @@
+"""`check`: everything that a backup will need, tried for real."""

@@ -1,0 +1,80 @@
+"""What `check` tries on a repository: opening it, a real write and read, its clock, its space, where it lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neokeep.neo4j.store.layout import FileKind, list_database
+from neokeep.reports import Finding
+from neokeep.repository.open import open_repository
+from neokeep.repository.probe import CLOCK_TOLERANCE_SECONDS, probe
+from neokeep.storage.local import LocalStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from neokeep.neo4j.source import Source
+    from neokeep.storage.base import Storage
+
+_SUBJECT = "repository"
+
+
+def check_repository(place: str, source: Source | None) -> Iterator[Finding]:
+    """Open the repository, probe it, and compare its space with what the source has.
+
+    Raises:
+        RepositoryError: there is none, or it does not honour what backups rest on.
+    """
+    repository = open_repository(place)
+    count = sum(1 for _ in repository.manifests())
+    yield Finding(subject=_SUBJECT, status="ok", message=f"{repository.storage.url} opens, {count} backups")
+    skew = probe(repository.storage)
+    yield Finding(
+        subject=_SUBJECT, status="ok", message="written and read back; of 8 writers of one name exactly one succeeded"
+    )
+    if abs(skew) > CLOCK_TOLERANCE_SECONDS:
+        yield Finding(
+            subject=_SUBJECT,
+            status="warning",
+            message=f"the storage's clock differs from this machine's by {skew:.0f} seconds",
+            remedy="Let both follow a time server.",
+        )
+    if source is not None:
+        yield from _space(repository.storage, source, first=count == 0)
+        yield from _device(repository.storage, source)
+
+
+def _space(storage: Storage, source: Source, *, first: bool) -> Iterator[Finding]:
+    free = storage.free_bytes()
+    if free is None:
+        return
+    size = sum(
+        file.size
+        for database in source.databases()
+        for file in list_database(database.store_directory).files
+        if file.kind is not FileKind.NEVER
+    )
+    if free >= size:
+        yield Finding(subject=_SUBJECT, status="ok", message=f"{free} bytes free for {size} bytes of databases")
+        return
+    tight = free < size // 4
+    yield Finding(
+        subject=_SUBJECT,
+        status="error" if tight and first else "warning",
+        message=f"{free} bytes free for {size} bytes of databases; compressed they take a third, more or less",
+        remedy="Free space there, or choose a larger place.",
+        kind="space" if tight and first else "",
+    )
+
+
+def _device(storage: Storage, source: Source) -> Iterator[Finding]:
+    if not isinstance(storage, LocalStorage) or not source.databases_directory.is_dir():
+        return
+    if Path(storage.root).stat().st_dev == source.databases_directory.stat().st_dev:
+        yield Finding(
+            subject=_SUBJECT,
+            status="warning",
+            message="the repository lies on the same file system as the databases",
+            remedy="Keep it on another disk, better on another machine: one failure should not take both.",
+        )
