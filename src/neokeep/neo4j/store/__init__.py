@@ -1,0 +1,1 @@
+"""The files of a database directory: layout, neostore, GBPTree, Lucene."""
