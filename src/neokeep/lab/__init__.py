@@ -1,0 +1,1 @@
+"""Real Neo4j servers for tests, demo and rehearsals: fetch, start, load, stop."""

@@ -1,0 +1,52 @@
+"""Fixtures that several rooms share: versions of Neo4j, and servers that never outlive their test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from neokeep.lab.home import create_home
+from neokeep.neo4j.cache import cache_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from neokeep.neo4j.server import Server
+
+VERSIONS = ("4.4.48", "5.26.30", "2026.08.1")
+
+
+class StartServer(Protocol):
+    """Makes a home in the test's directory and starts a server in it."""
+
+    def __call__(self, version: str, settings: Mapping[str, str] | None = None, name: str = "home") -> Server: ...
+
+
+@pytest.fixture(scope="session")
+def lab_cache() -> Path:
+    """The machine's cache of distributions, which tests share."""
+    return cache_directory()
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    """Each of the versions that everything is proven on."""
+    return str(request.param)
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """A factory of running servers; all are stopped at the end, whatever the test did."""
+    servers: list[Server] = []
+
+    def start(version: str, settings: Mapping[str, str] | None = None, name: str = "home") -> Server:
+        server = create_home(tmp_path / name, version, settings)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in servers:
+        server.kill()
