@@ -100,20 +100,18 @@ class Admin:
     ) -> AdminResult:
         """Import CSV files into a database that does not exist yet; each group is `[Labels=]header.csv,data.csv`."""
         groups = [*(f"--nodes={group}" for group in nodes), *(f"--relationships={group}" for group in relationships)]
+        # Without a place of its own the report lands in the current directory.
+        report = f"--report-file={self.home / 'logs' / 'import.report'}"
         if self._is_old:
-            return self._must("import", f"--database={database}", *groups, *options)
-        return self._must("database", "import", "full", *groups, *options, database)
+            return self._must("import", f"--database={database}", report, *groups, *options)
+        return self._must("database", "import", "full", report, *groups, *options, database)
 
     def run(self, *arguments: str) -> AdminResult:
         """Run the tool with these arguments; what it prints, both streams together."""
-        environment = {**os.environ, "NEO4J_HOME": str(self.home), "NEO4J_CONF": str(self.home / "conf")}
-        command = self.distribution.command(
-            self.distribution.admin_class, *arguments, options=(f"-Xmx{self.heap}", "-Dfile.encoding=UTF-8")
-        )
         started = time.monotonic()
         done = subprocess.run(
-            command,
-            env=environment,
+            self.command(*arguments),
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -121,6 +119,16 @@ class Admin:
         )
         output = done.stdout.decode(errors="replace")
         return AdminResult(done.returncode, output, time.monotonic() - started)
+
+    def command(self, *arguments: str) -> list[str]:
+        """Compose the command line that runs the tool."""
+        options = (f"-Xmx{self.heap}", "-Dfile.encoding=UTF-8")
+        return self.distribution.command(self.distribution.admin_class, *arguments, options=options)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which the tool finds this home."""
+        return {**os.environ, "NEO4J_HOME": str(self.home), "NEO4J_CONF": str(self.home / "conf")}
 
     @property
     def _is_old(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,27 +9,24 @@ import msgspec
 from neokeep.errors import IntegrityError
 from neokeep.repository.block import ID_SIZE
 from neokeep.repository.blocklist import MAP_BLOCK, block_length, expand, split_ids
-from neokeep.repository.fetch import fetch_block
 from neokeep.repository.manifest import FileEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from neokeep.repository.manifest import BlockList, Manifest
-    from neokeep.repository.repository import Repository
+    from neokeep.repository.reader import BlockReader
 
 
-def file_list(repository: Repository, manifest: Manifest) -> list[FileEntry]:
+def file_list(reader: BlockReader, manifest: Manifest) -> list[FileEntry]:
     """Read the file list of a backup.
 
     Raises:
         IntegrityError: a block of it is missing or damaged.
     """
     content = manifest.files
-    ids = split_ids(expand(content, partial(fetch_block, repository)))
-    data = b"".join(
-        fetch_block(repository, identity, block_length(content, number)) for number, identity in enumerate(ids)
-    )
+    ids = split_ids(expand(content, reader.fetch))
+    data = b"".join(reader.fetch(identity, block_length(content, number)) for number, identity in enumerate(ids))
     try:
         return msgspec.json.decode(data, type=list[FileEntry])
     except msgspec.MsgspecError as problem:
@@ -50,10 +46,10 @@ def structure_ids(own: BlockList, files: Sequence[FileEntry]) -> Iterator[tuple[
                 yield identity, min(size, total - number * size)
 
 
-def expand_file(repository: Repository, file: FileEntry) -> bytes:
+def expand_file(reader: BlockReader, file: FileEntry) -> bytes:
     """Return the ids of all blocks of a file, concatenated.
 
     Raises:
         IntegrityError: a block that holds them is missing or damaged.
     """
-    return expand(file.content, partial(fetch_block, repository))
+    return expand(file.content, reader.fetch)

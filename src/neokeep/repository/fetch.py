@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from neokeep.errors import IntegrityError, RepositoryError
-from neokeep.repository.block import ID_SIZE, decode_block
+from neokeep.repository.block import decode_block
 from neokeep.repository.pack import pack_name
 from neokeep.workers import run_workers
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neokeep.repository.index import BlockIndex
-    from neokeep.repository.repository import Repository
+    from neokeep.repository.reader import BlockReader
 
 LONGEST_READ = 8 * 1024 * 1024
 LARGEST_GAP = 128 * 1024
@@ -105,7 +105,7 @@ def jobs(plan: FetchPlan) -> Iterator[Job]:
         first = last
 
 
-def run_jobs(repository: Repository, plan: FetchPlan, make_sink: Callable[[], Sink], threads: int) -> None:
+def run_jobs(reader: BlockReader, plan: FetchPlan, make_sink: Callable[[], Sink], threads: int) -> None:
     """Read, check and decode every block of a plan and give it to the sink of the thread that has it.
 
     Raises whatever a sink raises, after all threads have stopped.
@@ -120,18 +120,18 @@ def run_jobs(repository: Repository, plan: FetchPlan, make_sink: Callable[[], Si
                 job = next(pending, None)
             if job is None:
                 break
-            _run(repository, plan, job, sink)
+            _run(reader, plan, job, sink)
         sink.finish()
 
     run_workers(work, threads)
 
 
-def _run(repository: Repository, plan: FetchPlan, job: Job, sink: Sink) -> None:
+def _run(reader: BlockReader, plan: FetchPlan, job: Job, sink: Sink) -> None:
     wanted = plan.wanted
-    name = pack_name(repository.index.packs[job.pack].identity)
+    name = pack_name(reader.index.packs[job.pack].identity)
     problem: IntegrityError | None = None
     try:
-        data = memoryview(repository.storage.read(name, job.start, job.length))
+        data = memoryview(reader.storage.read(name, job.start, job.length))
         if len(data) != job.length:
             problem = IntegrityError(f"{name} is cut", remedy="Run 'neokeep verify' to see what this touches.")
     except RepositoryError as missing:
@@ -153,20 +153,3 @@ def _run(repository: Repository, plan: FetchPlan, job: Job, sink: Sink) -> None:
             sink.block(target, offset, content)
         else:
             sink.damaged(target, offset, size, damage)
-
-
-def fetch_block(repository: Repository, identity: bytes, size: int) -> bytes:
-    """Read one block by id.
-
-    Raises:
-        IntegrityError: no pack holds it, or it is damaged.
-    """
-    row = int(repository.index.find(np.frombuffer(identity, f"V{ID_SIZE}"))[0])
-    if row < 0:
-        raise IntegrityError(
-            f"block {identity.hex()} is missing", remedy="Run 'neokeep verify' to see which backups this touches."
-        )
-    location = repository.index.locate(np.array([row]))
-    name = pack_name(repository.index.packs[int(location.pack[0])].identity)
-    stored = repository.storage.read(name, int(location.offset[0]), int(location.stored[0]))
-    return bytes(decode_block(memoryview(stored), identity, size))

@@ -11,7 +11,7 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -149,9 +149,11 @@ class Repository:
             else:
                 return manifest
 
-    @cached_property
-    def index(self) -> BlockIndex:
-        """All blocks that can be read: from the index objects, and from the packs that none of them lists."""
+    def read_index(self) -> BlockIndex:
+        """Read which blocks there are now: from the index objects, and from the packs that none of them lists.
+
+        Whoever works with blocks reads it once at the begin: other processes store packs at any time.
+        """
         from neokeep.repository.index import BlockIndex
 
         return BlockIndex(self._known_packs(), self.damaged_packs())

@@ -23,6 +23,7 @@ from neokeep.repository.fetch import FetchPlan, Wanted, plan_fetch
 from neokeep.repository.index import decode_index
 from neokeep.repository.manifest import Manifest
 from neokeep.repository.pack import pack_name
+from neokeep.repository.reader import BlockReader
 from neokeep.workers import run_workers
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neokeep.progress import Progress
+    from neokeep.repository.index import BlockIndex
     from neokeep.repository.manifest import FileEntry
     from neokeep.repository.repository import DamagedManifest, Repository
 
@@ -59,13 +61,14 @@ def verify(repository: Repository, label: str | None, *, jobs: int, progress: Pr
     findings = _Findings()
     problems = _manifest_problems(chosen)
     whole = [item for item in chosen if isinstance(item, Manifest)]
-    wanted = _needed(repository, whole, problems)
+    reader = BlockReader.of(repository)
+    wanted = _needed(reader, whole, problems)
     if label is None:
         _check_index_objects(repository, findings)
-    _check_packs(repository, wanted, findings, every_pack=label is None, jobs=jobs, progress=progress)
+    _check_packs(repository, reader.index, wanted, findings, every_pack=label is None, jobs=jobs, progress=progress)
     for manifest in whole:
         if findings.blocks and not problems[manifest.label]:
-            problems[manifest.label] = _touched(repository, manifest, findings.blocks)
+            problems[manifest.label] = _touched(reader, manifest, findings.blocks)
     databases = {item.label: item.database for item in whole}
     return reports.VerifyReport(
         repository=repository.storage.url,
@@ -87,13 +90,13 @@ def _manifest_problems(chosen: Sequence[Manifest | DamagedManifest]) -> dict[str
     return {item.label: [] if isinstance(item, Manifest) else [item.error.message] for item in chosen}
 
 
-def _needed(repository: Repository, manifests: Sequence[Manifest], problems: dict[str, list[str]]) -> Wanted:
+def _needed(reader: BlockReader, manifests: Sequence[Manifest], problems: dict[str, list[str]]) -> Wanted:
     """Collect every distinct block of some backups; what cannot even be listed is a problem of its backup."""
     ids: NDArray[np.bytes_] = np.empty(0, _TEXT_ID)
     sizes = np.empty(0, np.int64)
     for manifest in manifests:
         try:
-            parts = list(_blocks_of(repository, manifest))
+            parts = list(_blocks_of(reader, manifest))
         except NeokeepError as problem:
             problems[manifest.label].append(problem.message)
             continue
@@ -105,13 +108,13 @@ def _needed(repository: Repository, manifests: Sequence[Manifest], problems: dic
     return Wanted(ids.view(f"V{ID_SIZE}"), sizes, rows, np.zeros(len(ids), np.int64))
 
 
-def _blocks_of(repository: Repository, manifest: Manifest) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
+def _blocks_of(reader: BlockReader, manifest: Manifest) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
     """Yield ids and content sizes: of the blocks that hold lists, and of the blocks of each file."""
-    files = file_list(repository, manifest)
+    files = file_list(reader, manifest)
     for identity, size in structure_ids(manifest.files, files):
         yield identity, np.array([size], np.int64)
     for file in files:
-        ids = expand_file(repository, file)
+        ids = expand_file(reader, file)
         count = len(ids) // ID_SIZE
         sizes = np.full(count, file.content.block_size, np.int64)
         if count:
@@ -129,6 +132,7 @@ def _check_index_objects(repository: Repository, findings: _Findings) -> None:
 
 def _check_packs(
     repository: Repository,
+    index: BlockIndex,
     wanted: Wanted,
     findings: _Findings,
     *,
@@ -137,9 +141,9 @@ def _check_packs(
     progress: Progress,
 ) -> None:
     """Read packs whole: all that there are, or those that hold a wanted block."""
-    plan = plan_fetch(repository.index, wanted)
+    plan = plan_fetch(index, wanted)
     findings.blocks.update(wanted.ids[row].tobytes() for row in plan.missing)
-    numbers = {pack.identity: number for number, pack in enumerate(repository.index.packs)}
+    numbers = {pack.identity: number for number, pack in enumerate(index.packs)}
     if every_pack:
         sizes = {item.name: item.size for item in repository.storage.list("packs")}
         known = {pack_name(identity): number for identity, number in numbers.items()}
@@ -147,8 +151,8 @@ def _check_packs(
         total = sum(sizes.values())
     else:
         used = [int(number) for number in np.unique(plan.pack)]
-        todo = [(pack_name(repository.index.packs[number].identity), number) for number in used]
-        total = sum(repository.index.packs[number].size for number in used)
+        todo = [(pack_name(index.packs[number].identity), number) for number in used]
+        total = sum(index.packs[number].size for number in used)
     pending = iter(todo)
     lock = threading.Lock()
     progress.begin("verifying", total)
@@ -204,12 +208,12 @@ def _remember(repository: Repository, name: str) -> None:
     repository.mark_damaged(identity)
 
 
-def _touched(repository: Repository, manifest: Manifest, damaged: set[bytes]) -> list[str]:
+def _touched(reader: BlockReader, manifest: Manifest, damaged: set[bytes]) -> list[str]:
     """Say which files of a backup need a damaged block."""
     try:
-        files = file_list(repository, manifest)
+        files = file_list(reader, manifest)
         problems = [_structure_problem(manifest, files, damaged)]
-        problems += [_file_problem(repository, file, damaged) for file in files]
+        problems += [_file_problem(reader, file, damaged) for file in files]
     except NeokeepError as problem:
         return [problem.message]
     return [problem for problem in problems if problem]
@@ -220,8 +224,8 @@ def _structure_problem(manifest: Manifest, files: Sequence[FileEntry], damaged: 
     return f"{hit} blocks of its file list are missing or damaged" if hit else ""
 
 
-def _file_problem(repository: Repository, file: FileEntry, damaged: set[bytes]) -> str:
-    ids = expand_file(repository, file)
+def _file_problem(reader: BlockReader, file: FileEntry, damaged: set[bytes]) -> str:
+    ids = expand_file(reader, file)
     count = len(ids) // ID_SIZE
     hit = sum(ids[at : at + ID_SIZE] in damaged for at in range(0, len(ids), ID_SIZE))
     return f"{file.path}: {hit} of {count} blocks are missing or damaged" if hit else ""

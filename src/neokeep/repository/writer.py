@@ -36,7 +36,7 @@ class BlockWriter:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._storage = repository.storage
-        self._index = repository.index
+        self._index = repository.read_index()
         self._claimed = IdSet()
         self._lock = threading.Lock()
         self._unlisted: list[Pack] = []

@@ -23,6 +23,7 @@ from neokeep.neo4j.source import SYSTEM_DATABASE, Source, find_source, future_so
 from neokeep.repository.contents import file_list
 from neokeep.repository.info import backup_info
 from neokeep.repository.manifest import Manifest
+from neokeep.repository.reader import BlockReader
 from neokeep.restore.plan import choose_backup, require_openable
 from neokeep.restore.swap import Place, Staging, settle, stage, swap
 from neokeep.restore.write import Owner, make_directory, write_files
@@ -176,13 +177,14 @@ def _write(
     jobs: int,
     progress: Progress,
 ) -> None:
-    files = file_list(repository, manifest)
+    reader = BlockReader.of(repository)
+    files = file_list(reader, manifest)
     if len(files) != manifest.file_count:
         raise RepositoryError(f"the file list of {manifest.label} is not complete", remedy="Use another backup.")
     for directory in {staging.store, staging.log}:
         make_directory(directory, owner)
     areas = {"store": staging.store, "log": staging.log}
-    write_files(repository, files, areas, owner, jobs=jobs, progress=progress)
+    write_files(reader, files, areas, owner, jobs=jobs, progress=progress)
     if distribution is not None:
         from neokeep.restore.recover import recover
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from neokeep.progress import Progress
     from neokeep.repository.manifest import FileEntry
-    from neokeep.repository.repository import Repository
+    from neokeep.repository.reader import BlockReader
 
 GATHER = 4 * 1024 * 1024
 
@@ -64,7 +64,7 @@ def make_directory(path: Path, owner: Owner) -> None:
 
 
 def write_files(
-    repository: Repository,
+    reader: BlockReader,
     files: Sequence[FileEntry],
     areas: dict[str, Path],
     owner: Owner,
@@ -85,14 +85,14 @@ def write_files(
     try:
         for path, file in zip(paths, files, strict=True):
             descriptors.append(_create(path, file, owner))
-        plan = plan_fetch(repository.index, _wanted(repository, files))
+        plan = plan_fetch(reader.index, _wanted(reader, files))
         if len(plan.missing):
             raise IntegrityError(
-                f"{len(plan.missing)} blocks of this backup are missing from {repository.storage.url}",
+                f"{len(plan.missing)} blocks of this backup are missing from {reader.storage.url}",
                 remedy="Restore another backup; 'neokeep verify' says which are whole.",
             )
         progress.begin("restoring", sum(file.content.size for file in files))
-        run_jobs(repository, plan, lambda: _Writer(paths, descriptors, progress), jobs)
+        run_jobs(reader, plan, lambda: _Writer(paths, descriptors, progress), jobs)
         _sync(descriptors, jobs)
     finally:
         for descriptor in descriptors:
@@ -129,12 +129,12 @@ def _create(path: Path, file: FileEntry, owner: Owner) -> int:
         return descriptor
 
 
-def _wanted(repository: Repository, files: Sequence[FileEntry]) -> Wanted:
+def _wanted(reader: BlockReader, files: Sequence[FileEntry]) -> Wanted:
     """List every block of every file with its place."""
     ids: list[bytes] = []
     counts: list[int] = []
     for file in files:
-        ids.append(expand_file(repository, file))
+        ids.append(expand_file(reader, file))
         counts.append(len(ids[-1]) // ID_SIZE)
     numbers = np.arange(len(files), dtype=np.int64)
     targets = np.repeat(numbers, counts)

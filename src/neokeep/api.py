@@ -1,0 +1,152 @@
+"""The Python API: every command as a function that takes paths or objects and returns a report.
+
+Failures are raised as errors of neokeep.errors; only `backup` reports failed databases beside those that succeeded, and
+`verify` and `check` report what they found. Reach the functions as `neokeep.backup` and so on: see docs/reference.md.
+"""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neokeep.errors import UsageError
+from neokeep.options import default_jobs
+from neokeep.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from neokeep.neo4j.source import Source
+    from neokeep.reports import BackupReport, CheckReport, InfoReport, RestoreReport, VerifyReport
+    from neokeep.repository.repository import Repository
+
+    Place = Repository | str | PathLike[str]
+    Directory = str | PathLike[str]
+
+_SILENT: Progress = Silent()
+_ONE_DAY = 86_400
+
+
+def init(place: Directory) -> Repository:
+    """Make a new repository in an empty or new directory."""
+    from neokeep.repository.open import init_repository
+
+    return init_repository(fspath(place))
+
+
+def open_repository(place: Directory) -> Repository:
+    """Open a repository."""
+    from neokeep.repository.open import open_repository as open_place
+
+    return open_place(fspath(place))
+
+
+def find_source(home: Directory, configuration_directory: Directory | None = None, name: str | None = None) -> Source:
+    """Find the Neo4j server at a home; `name` is the one that its backups will carry."""
+    from neokeep.neo4j.source import find_source as find
+
+    return find(Path(home), _optional(configuration_directory), name)
+
+
+def backup(
+    source: Source | Directory,
+    repository: Place,
+    databases: Sequence[str] = (),
+    *,
+    indexes: str = "copy",
+    rate_limit: int | None = None,
+    jobs: int | None = None,
+    gentle: bool = True,
+    progress: Progress = _SILENT,
+) -> BackupReport:
+    """Back up databases of a server, running or not; all of them when none is named.
+
+    `indexes` is 'copy' or 'rebuild', `rate_limit` is in bytes per second, `gentle` lets the database go first.
+    """
+    from neokeep.capture.backup import back_up
+    from neokeep.capture.options import CaptureOptions
+
+    if indexes not in {"copy", "rebuild"}:
+        raise UsageError(f"indexes={indexes!r} is not known", remedy="Use 'copy' or 'rebuild'.")
+    if isinstance(databases, str):
+        raise UsageError("databases is one text", remedy=f"Give a list: [{databases!r}].")
+    options = CaptureOptions(indexes=indexes, rate_limit=rate_limit, jobs=jobs or default_jobs(), gentle=gentle)
+    found = find_source(source) if isinstance(source, str | PathLike) else source
+    return back_up(found, _repository(repository), databases, options=options, progress=progress)
+
+
+def restore(
+    repository: Place,
+    home: Directory,
+    database: str,
+    *,
+    configuration_directory: Directory | None = None,
+    label: str | None = None,
+    from_source: str | None = None,
+    restored_as: str | None = None,
+    overwrite: bool = False,
+    recover: bool = False,
+    jobs: int | None = None,
+    progress: Progress = _SILENT,
+) -> RestoreReport:
+    """Restore a database into a Neo4j home: the backup with this label, else the newest."""
+    from neokeep.restore.restore import restore as restore_database
+
+    return restore_database(
+        _repository(repository),
+        Path(home),
+        database,
+        configuration_directory=_optional(configuration_directory),
+        label=label,
+        from_source=from_source,
+        restored_as=restored_as,
+        overwrite=overwrite,
+        recover=recover,
+        jobs=jobs or default_jobs(),
+        progress=progress,
+    )
+
+
+def info(repository: Place, database: str | None = None, label: str | None = None) -> InfoReport:
+    """Tell what backups there are: all, those of one database, or one."""
+    from neokeep.repository.info import describe
+
+    return describe(_repository(repository), database, label)
+
+
+def verify(
+    repository: Place, label: str | None = None, *, jobs: int | None = None, progress: Progress = _SILENT
+) -> VerifyReport:
+    """Read, decode and hash all that the backups need; the report says what is damaged."""
+    from neokeep.repository.verify import verify as verify_repository
+
+    return verify_repository(_repository(repository), label, jobs=jobs or default_jobs(), progress=progress)
+
+
+def check(
+    home: Directory,
+    place: Directory,
+    *,
+    configuration_directory: Directory | None = None,
+    interval_seconds: int = _ONE_DAY,
+    progress: Progress = _SILENT,
+) -> CheckReport:
+    """Try everything that a backup will need; `interval_seconds` is the time between two backups."""
+    from neokeep.check.check import run_check
+
+    return run_check(
+        Path(home),
+        _optional(configuration_directory),
+        fspath(place),
+        interval_seconds=interval_seconds,
+        progress=progress,
+    )
+
+
+def _repository(place: Place) -> Repository:
+    return open_repository(place) if isinstance(place, str | PathLike) else place
+
+
+def _optional(directory: Directory | None) -> Path | None:
+    return None if directory is None else Path(directory)

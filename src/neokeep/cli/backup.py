@@ -1,0 +1,127 @@
+"""`neokeep backup`: back up databases of a server, running or not."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from neokeep.cli.command import Argument, Call, Command
+from neokeep.cli.output import Outcome
+from neokeep.errors import ERRORS, NeokeepError, PartialError
+from neokeep.units import format_duration, format_size
+
+if TYPE_CHECKING:
+    from neokeep.cli.page import Page
+    from neokeep.reports import BackupInfo, BackupReport, Failure, LeftOutInfo
+
+
+def run(call: Call) -> Outcome:
+    from neokeep import api
+
+    settings = call.settings
+    source = api.find_source(settings.needed_path("home"), settings.path("conf"), settings.text("source"))
+    report = api.backup(
+        source,
+        settings.needed_text("repo"),
+        call.list_of("databases"),
+        indexes=settings.choice("indexes"),
+        rate_limit=settings.number("rate_limit"),
+        jobs=settings.number("jobs"),
+        gentle=settings.switch("nice"),
+        progress=call.progress,
+    )
+    return Outcome(report, partial(show, report), failure_of(report))
+
+
+def failure_of(report: BackupReport) -> NeokeepError | None:
+    """Sum failed databases up in one error; None when there are none."""
+    failed = report.failures
+    if not failed:
+        return None
+    names = ", ".join(failure.subject for failure in failed)
+    if report.backups:
+        total = len(report.backups) + len(failed)
+        return PartialError(
+            f"{len(failed)} of {total} databases could not be backed up: {names}",
+            remedy="Do what each failure says; the other backups are complete.",
+        )
+    first = error_of(failed[0])
+    if len(failed) == 1:
+        return first
+    return type(first)(f"no database could be backed up ({names}); the first: {first.message}", remedy=first.remedy)
+
+
+def error_of(failure: Failure) -> NeokeepError:
+    """Make the error again of which a report tells."""
+    kinds = {error.kind: error for error in ERRORS}
+    return kinds.get(failure.kind, NeokeepError)(f"{failure.subject}: {failure.message}", remedy=failure.remedy)
+
+
+def show(report: BackupReport, page: Page) -> None:
+    if report.backups:
+        number = len(report.backups)
+        page.line(f"Backed up {number} database{'s' if number > 1 else ''} to {report.repository}")
+        page.line()
+        page.table(
+            ("database", "backup", "last tx", "size", "stored", "took"),
+            [
+                (
+                    backup.database,
+                    backup.label,
+                    str(backup.last_tx),
+                    format_size(backup.size_bytes),
+                    format_size(backup.stored_bytes),
+                    format_duration(backup.seconds),
+                )
+                for backup in report.backups
+            ],
+            right=("last tx", "size", "stored", "took"),
+        )
+    for backup in report.backups:
+        _show_notes(backup, page)
+    if len(report.failures) + bool(report.backups) > 1:
+        for failure in report.failures:
+            page.line()
+            page.line(f"{failure.subject} could not be backed up: {failure.message}")
+            page.line(f"What to do: {failure.remedy}")
+
+
+def _show_notes(backup: BackupInfo, page: Page) -> None:
+    notes = [*backup.events, *left_out_lines(backup.left_out)]
+    if backup.attempts > 1:
+        notes.insert(0, f"it took {backup.attempts} attempts")
+    if notes:
+        page.line()
+        page.line(f"About {backup.label}:")
+        for note in notes:
+            page.line(f"  - {note}")
+
+
+def left_out_lines(left_out: tuple[LeftOutInfo, ...]) -> list[str]:
+    """Tell what is not in a backup, one line for each reason."""
+    groups: dict[tuple[str, bool], list[str]] = {}
+    for item in left_out:
+        groups.setdefault((item.reason, item.rebuilt), []).append(item.path)
+    lines = []
+    for (reason, rebuilt), paths in groups.items():
+        what = paths[0] if len(paths) == 1 else f"{len(paths)} files"
+        fate = "Neo4j makes it again" if len(paths) == 1 else "Neo4j makes them again"
+        lines.append(f"left out {what}: {reason} ({fate if rebuilt else 'not in this backup'})")
+    return lines
+
+
+COMMANDS = (
+    Command(
+        "backup",
+        "Back up databases of a server, running or not.",
+        "Back up databases into a repository, while the server runs or while it is stopped. Without a name, all "
+        "databases of the server are backed up, `system` too. Only files are read: run it as the user that runs Neo4j, "
+        "or as one that may read its files.",
+        (
+            "neokeep backup --home /var/lib/neo4j --repo /backup/neo4j",
+            "neokeep backup neo4j --source production --repo main --rate-limit 50MB/s",
+        ),
+        run,
+        (Argument("databases", "DATABASE", "The databases to back up. Not given: all.", required=False, many=True),),
+    ),
+)

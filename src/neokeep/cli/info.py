@@ -1,0 +1,103 @@
+"""`neokeep info`: what backups there are."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from neokeep.cli.backup import left_out_lines
+from neokeep.cli.command import Call, Command
+from neokeep.cli.output import Outcome
+from neokeep.units import format_duration, format_size, format_time
+
+if TYPE_CHECKING:
+    from neokeep.cli.page import Page
+    from neokeep.reports import BackupInfo, InfoReport
+
+
+def run(call: Call) -> Outcome:
+    from neokeep import api
+
+    settings = call.settings
+    label = settings.text("backup")
+    report = api.info(settings.needed_text("repo"), settings.text("database"), label)
+    return Outcome(report, partial(show_one if label else show, report), answer=True)
+
+
+def show(report: InfoReport, page: Page) -> None:
+    page.line(f"Repository {report.repository} (id {report.repository_id}, format {report.format})")
+    if not report.backups:
+        page.line("It holds no such backup yet. Make one with: neokeep backup --home NEO4J_HOME")
+    for source in dict.fromkeys(backup.source for backup in report.backups):
+        page.line()
+        page.line(f"Source {source}")
+        page.table(
+            ("database", "backup", "type", "finished", "neo4j", "last tx", "size", "stored"),
+            [_row(backup) for backup in report.backups if backup.source == source],
+            right=("last tx", "size", "stored"),
+        )
+    _show_damaged(report, page)
+
+
+def show_one(report: InfoReport, page: Page) -> None:
+    for backup in report.backups:
+        page.facts(_facts(backup))
+        for note in (*backup.events, *left_out_lines(backup.left_out)):
+            page.line(f"  - {note}")
+    _show_damaged(report, page)
+
+
+def _row(backup: BackupInfo) -> tuple[str, ...]:
+    return (
+        backup.database,
+        backup.label,
+        backup.type,
+        format_time(backup.finished_at),
+        backup.neo4j_version or "unknown",
+        str(backup.last_tx),
+        format_size(backup.size_bytes),
+        format_size(backup.stored_bytes),
+    )
+
+
+def _facts(backup: BackupInfo) -> list[tuple[str, str]]:
+    committed = f", the last committed {format_time(backup.last_commit_time)}" if backup.last_commit_time else ""
+    return [
+        ("backup", f"{backup.label} ({backup.type})"),
+        ("database", backup.database),
+        ("source", f"{backup.source} (host {backup.host}, home {backup.home})"),
+        ("Neo4j", f"{backup.neo4j_version or 'version unknown'}, {backup.edition}, {backup.store_format} format"),
+        ("store id", backup.store_id),
+        ("taken", f"{format_time(backup.started_at)} to {format_time(backup.finished_at)}"),
+        ("server", "was running" if backup.running else "was stopped"),
+        ("transactions", f"{backup.first_tx} to {backup.last_tx} in the log{committed}"),
+        ("log positions", f"checkpoint {backup.checkpoint_position}, end {backup.end_position}"),
+        ("size", f"{format_size(backup.size_bytes)} in {backup.file_count} files"),
+        ("stored", f"{format_size(backup.stored_bytes)} new in the repository"),
+        ("took", f"{format_duration(backup.seconds)}, {format_size(backup.bytes_read)} read"),
+        ("attempts", f"{backup.attempts}, {backup.file_retries} files read again"),
+        ("made by", f"neokeep {backup.neokeep_version}"),
+    ]
+
+
+def _show_damaged(report: InfoReport, page: Page) -> None:
+    for damaged in report.damaged:
+        page.line()
+        page.line(f"DAMAGED: the backup {damaged.subject} cannot be used: {damaged.message}")
+        if damaged.remedy:
+            page.line(f"What to do: {damaged.remedy}")
+
+
+COMMANDS = (
+    Command(
+        "info",
+        "Show what backups there are.",
+        "Show the backups of a repository, the newest last. With --backup, all that is known about one. For programs: "
+        "--output json.",
+        (
+            "neokeep info --repo /backup/neo4j",
+            "neokeep info --repo /backup/neo4j --database neo4j --output json",
+        ),
+        run,
+    ),
+)

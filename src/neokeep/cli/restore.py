@@ -1,0 +1,79 @@
+"""`neokeep restore`: put a backup into a Neo4j home."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from neokeep.cli.backup import left_out_lines
+from neokeep.cli.command import Argument, Call, Command
+from neokeep.cli.output import Outcome
+from neokeep.units import format_duration, format_size, format_time
+
+if TYPE_CHECKING:
+    from neokeep.cli.page import Page
+    from neokeep.reports import RestoreReport
+
+
+def run(call: Call) -> Outcome:
+    from neokeep import api
+
+    settings = call.settings
+    report = api.restore(
+        settings.needed_text("repo"),
+        settings.needed_path("home"),
+        call.argument("database"),
+        configuration_directory=settings.path("conf"),
+        label=settings.text("backup"),
+        from_source=settings.text("from_source"),
+        restored_as=settings.text("as"),
+        overwrite=settings.switch("overwrite"),
+        recover=settings.switch("recover"),
+        jobs=settings.number("jobs"),
+        progress=call.progress,
+    )
+    return Outcome(report, partial(show, report))
+
+
+def show(report: RestoreReport, page: Page) -> None:
+    renamed = f" as {report.restored_as}" if report.restored_as != report.database else ""
+    page.line(f"Restored {report.database}{renamed} from {report.label}")
+    page.line()
+    committed = f", committed {format_time(report.last_commit_time)}" if report.last_commit_time else ""
+    page.facts(
+        [
+            ("Neo4j home", report.home),
+            ("store", report.store_directory),
+            ("logs", report.log_directory),
+            ("last transaction", f"{report.last_tx}{committed}"),
+            ("size", f"{format_size(report.size_bytes)} in {report.file_count} files"),
+            ("took", format_duration(report.seconds)),
+            ("recovery", "done" if report.recovered else "Neo4j does it at its next start"),
+            ("replaced a database", "yes" if report.replaced else "no"),
+        ]
+    )
+    for line in left_out_lines(report.left_out):
+        page.line(f"  - {line}")
+    if report.next_steps:
+        page.line()
+        page.line("Next:")
+        for number, step in enumerate(report.next_steps, 1):
+            page.line(f"  {number}. {step}")
+
+
+COMMANDS = (
+    Command(
+        "restore",
+        "Put a backup into a Neo4j home.",
+        "Restore a database into a Neo4j home. The database must not be open: stop the server, or restore under "
+        "another name. The backup is written beside its place, verified byte by byte, and put there in one step: "
+        "whatever happens, the database is the old one or the new one. One that is there is replaced only with "
+        "--overwrite.",
+        (
+            "neokeep restore neo4j --home /var/lib/neo4j --repo /backup/neo4j --overwrite",
+            "neokeep restore neo4j --as yesterday --backup LABEL --home /var/lib/neo4j --repo /backup/neo4j",
+        ),
+        run,
+        (Argument("database", "DATABASE", "The database, by the name that it had when it was backed up."),),
+    ),
+)

@@ -1,0 +1,69 @@
+"""`neokeep verify`: read the repository and say whether every backup can be restored."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from neokeep.cli.command import Call, Command
+from neokeep.cli.output import Outcome
+from neokeep.errors import IntegrityError
+from neokeep.units import format_duration, format_size
+
+if TYPE_CHECKING:
+    from neokeep.cli.page import Page
+    from neokeep.reports import VerifyReport
+
+
+def run(call: Call) -> Outcome:
+    from neokeep import api
+
+    settings = call.settings
+    report = api.verify(
+        settings.needed_text("repo"), settings.text("backup"), jobs=settings.number("jobs"), progress=call.progress
+    )
+    return Outcome(report, partial(show, report), failure_of(report))
+
+
+def failure_of(report: VerifyReport) -> IntegrityError | None:
+    """Sum up what is damaged; None when nothing is."""
+    if report.ok:
+        return None
+    bad = [backup.label for backup in report.backups if not backup.ok]
+    what = f"{len(bad)} of {len(report.backups)} backups cannot be restored: {', '.join(bad)}"
+    good = next((backup.label for backup in reversed(report.backups) if backup.ok), None)
+    remedy = "Keep the repository as it is, make a new backup elsewhere, and look at the disk that holds this one."
+    if good:
+        remedy += f" The newest whole backup is {good}."
+    return IntegrityError(f"{report.repository} is damaged: {what}", remedy=remedy)
+
+
+def show(report: VerifyReport, page: Page) -> None:
+    amount = f"{report.blocks} blocks, {format_size(report.bytes_checked)}, in {format_duration(report.seconds)}"
+    page.line(f"Verified {report.repository}: {amount}")
+    if report.backups:
+        page.line()
+        page.table(
+            ("database", "backup", "state"),
+            [(backup.database, backup.label, "ok" if backup.ok else "DAMAGED") for backup in report.backups],
+        )
+    for backup in report.backups:
+        for problem in backup.problems:
+            page.line(f"  {backup.label}: {problem}")
+    if report.damaged_objects:
+        page.line()
+        page.line("Damaged objects:")
+        for name in report.damaged_objects:
+            page.line(f"  {name}")
+
+
+COMMANDS = (
+    Command(
+        "verify",
+        "Read the backups and prove that each is whole.",
+        "Read, decode and hash every block that the backups need, and check every manifest. The database is not "
+        "touched. Ends with exit status 16 when anything is damaged.",
+        ("neokeep verify --repo /backup/neo4j", "neokeep verify --repo /backup/neo4j --backup LABEL"),
+        run,
+    ),
+)

@@ -1,0 +1,176 @@
+"""Where the value of an option comes from: its flag, else the environment, else neokeep.toml, else its default.
+
+`settle` is a pure function of those three. The file may name sources and repositories; --source and --repo choose one,
+and the only one needs no choosing. docs/reference.md tells users.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neokeep.config_file import EMPTY, ConfigurationFile, find_file, read_file
+from neokeep.errors import ConfigurationError, UsageError
+from neokeep.options import BY_NAME, options_of
+
+if TYPE_CHECKING:
+    from neokeep.config_file import SourceEntry
+    from neokeep.options import Option, Value
+
+Flags = Mapping[str, str | bool | None]
+"""What the command line gave: text as it was typed, a truth value for a switch, None for what was not given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The values of all options of one command."""
+
+    values: Mapping[str, Value | None]
+
+    def text(self, name: str) -> str | None:
+        """Give an option that is a name, a label or a choice."""
+        value = self.values[name]
+        return None if value is None else str(value)
+
+    def path(self, name: str) -> Path | None:
+        """Give an option that is a file or a directory."""
+        value = self.values[name]
+        return value if isinstance(value, Path) else None
+
+    def number(self, name: str) -> int | None:
+        """Give an option that is a count, a size, a rate or a duration."""
+        value = self.values[name]
+        return value if isinstance(value, int) else None
+
+    def switch(self, name: str) -> bool:
+        """Give an option that is on or off."""
+        return self.values[name] is True
+
+    def choice(self, name: str) -> str:
+        """Give an option that always has a value."""
+        return str(self.values[name])
+
+    def needed_path(self, name: str) -> Path:
+        """Give a path without which the command cannot work."""
+        value = self.path(name)
+        if value is None:
+            raise _missing(BY_NAME[name])
+        return value
+
+    def needed_text(self, name: str) -> str:
+        """Give a text without which the command cannot work."""
+        value = self.text(name)
+        if value is None:
+            raise _missing(BY_NAME[name])
+        return value
+
+
+def load_settings(command: str, flags: Flags) -> Settings:
+    """Find the values of a command's options in its flags, this process's environment and the file that applies."""
+    given = flags.get("config") or os.environ.get("NEOKEEP_CONFIG") or None
+    path = find_file(str(given) if given else None, os.environ)
+    return settle(command, flags, os.environ, read_file(path) if path else EMPTY)
+
+
+def settle(command: str, flags: Flags, environment: Mapping[str, str], file: ConfigurationFile) -> Settings:
+    """Decide the value of each option of a command."""
+    options = options_of(command)
+    values: dict[str, Value | None] = {}
+    for option in options:
+        values[option.name] = _first(option, flags, environment, file)
+    if "home" in values:
+        _settle_source(values, flags, environment, file)
+    if "repo" in values:
+        values["repo"] = _place(values["repo"], file)
+    return Settings(values)
+
+
+def _first(option: Option, flags: Flags, environment: Mapping[str, str], file: ConfigurationFile) -> Value | None:
+    given = flags.get(option.name)
+    if given is not None:
+        return given if isinstance(given, bool) else _read(option, given, option.flag, UsageError)
+    variable = option.variable
+    if variable and environment.get(variable):
+        return _read(option, environment[variable], f"the environment variable {variable}", ConfigurationError)
+    if option.name in file.defaults:
+        return file.defaults[option.name]
+    return None if option.default is None else option.read(option.default)
+
+
+def _read(option: Option, text: str, origin: str, error: type[UsageError | ConfigurationError]) -> Value:
+    try:
+        return option.read(text)
+    except UsageError as problem:
+        raise error(f"{origin}: {problem.message}", remedy=problem.remedy) from None
+
+
+def _settle_source(
+    values: dict[str, Value | None], flags: Flags, environment: Mapping[str, str], file: ConfigurationFile
+) -> None:
+    """Decide home, configuration directory and name together: they belong to one server.
+
+    A home on the command line is meant, then a source there, then the environment's, then the file's.
+    """
+    named = flags.get("source") is not None or bool(environment.get("NEOKEEP_SOURCE"))
+    entry = None
+    if flags.get("home") is None and (named or values["home"] is None):
+        entry = _entry(values["source"], values["home"], file)
+    if entry is not None:
+        values["home"], values["source"] = entry.home, entry.name
+    elif not named:
+        # The file's default source names the file's server, not the one that was asked for.
+        values["source"] = None
+    home = values["home"]
+    if flags.get("conf") is None and isinstance(home, Path):
+        own = flags.get("source") is None and _conf_applies(home, environment)
+        if not own:
+            values["conf"] = entry.conf if entry else None
+
+
+def _entry(name: Value | None, home: Value | None, file: ConfigurationFile) -> SourceEntry | None:
+    """Find the source of the file that is meant. Without any in the file, a name is a label for the home at hand."""
+    if name is None:
+        return next(iter(file.sources.values())) if len(file.sources) == 1 else None
+    entry = file.sources.get(str(name))
+    if entry is None and (file.sources or home is None):
+        raise _no_source(str(name), file)
+    return entry
+
+
+def _conf_applies(home: Path, environment: Mapping[str, str]) -> bool:
+    own_home = environment.get("NEO4J_HOME")
+    return bool(environment.get("NEO4J_CONF")) and (not own_home or os.path.abspath(own_home) == os.path.abspath(home))
+
+
+def _place(given: Value | None, file: ConfigurationFile) -> str | None:
+    """Turn a repository's name into its place; what is no name is a place already."""
+    if given is None:
+        only = list(file.repositories.values())
+        return only[0] if len(only) == 1 else None
+    place = str(given)
+    if place in file.repositories:
+        return file.repositories[place]
+    return place if "://" in place else str(Path(place).expanduser())
+
+
+def _no_source(name: str, file: ConfigurationFile) -> ConfigurationError:
+    where = f"in {file.path}" if file.path else "because there is no neokeep.toml"
+    known = ", ".join(file.sources)
+    return ConfigurationError(
+        f"there is no source {name!r} {where}",
+        remedy=f"Choose one of: {known}." if known else f"Add [sources.{name}] with a home, or give --home DIRECTORY.",
+    )
+
+
+def _missing(option: Option) -> UsageError:
+    ways = [f"{option.flag} {option.metavar}"]
+    if option.variable:
+        ways.append(f"set {option.variable}")
+    section = {"repo": "[repositories]", "home": "[sources]"}.get(option.name)
+    if section:
+        ways.append(f"name it under {section} in neokeep.toml (with several there, choose one)")
+    what = {"repo": "which repository", "home": "which Neo4j server"}.get(option.name, option.flag)
+    return UsageError(f"it is not said {what} to use", remedy=f"Give {', or '.join(ways)}.")

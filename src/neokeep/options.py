@@ -1,0 +1,230 @@
+"""The one table of options: what each is called, takes, means, and which commands know it.
+
+Command line, environment, neokeep.toml and docs/reference.md are all generated from `OPTIONS`. How a value is found
+(flag over environment over file) is told in config.py.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neokeep import units
+from neokeep.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Value = str | int | bool | Path
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an option takes: how it is shown in help texts, and how its text is read (UsageError for nonsense)."""
+
+    metavar: str
+    read: Callable[[str], Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option.
+
+    `default` is written as a user would write it. An option that is not `lasting` belongs to one call: it has neither
+    an environment variable nor a key in neokeep.toml, so that nothing left behind there can change what a call does.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    commands: tuple[str, ...]
+    default: str | None = None
+    choices: tuple[str, ...] = ()
+    own_variable: str | None = None
+    in_environment: bool = True
+    in_file: bool = True
+
+    @property
+    def key(self) -> str:
+        """The key in the [defaults] of neokeep.toml."""
+        return self.name.replace("_", "-")
+
+    @property
+    def flag(self) -> str:
+        """The flag of the command line."""
+        return f"--{self.key}"
+
+    @property
+    def variable(self) -> str | None:
+        """The environment variable, None when there is none."""
+        if not self.in_environment:
+            return None
+        return self.own_variable or f"NEOKEEP_{self.name.upper()}"
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the flag takes no value."""
+        return self.kind is SWITCH
+
+    @property
+    def negative_flag(self) -> str | None:
+        """The flag that turns a switch off again; None where there is nothing to turn off."""
+        return f"--no-{self.key}" if self.is_switch and (self.in_file or self.in_environment) else None
+
+    @property
+    def metavar(self) -> str:
+        """What stands for the value in help texts."""
+        return "|".join(self.choices) or self.kind.metavar
+
+    def read(self, text: str) -> Value:
+        """Read a value from text; UsageError for nonsense."""
+        value = self.kind.read(text)
+        if self.choices and value not in self.choices:
+            raise UsageError(f"{text!r} is none of {', '.join(self.choices)}", remedy=f"Choose one of {self.metavar}.")
+        return value
+
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+def _read_switch(text: str) -> bool:
+    word = text.strip().lower()
+    if word in _TRUE | _FALSE:
+        return word in _TRUE
+    raise UsageError(f"{text!r} is neither yes nor no", remedy="Write true or false.")
+
+
+def _read_count(text: str) -> int:
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 6 and int(digits) > 0):
+        raise UsageError(f"{text!r} is not a number from 1 on", remedy="Write a whole number, such as 4.")
+    return int(digits)
+
+
+def _read_name(text: str) -> str:
+    if not text.strip():
+        raise UsageError("the value is empty", remedy="Write a value, or leave the option out.")
+    return text
+
+
+def _read_path(text: str) -> Path:
+    return Path(_read_name(text)).expanduser()
+
+
+NAME = Kind("NAME", _read_name)
+LABEL = Kind("LABEL", _read_name)
+PLACE = Kind("REPOSITORY", _read_name)
+CHOICE = Kind("CHOICE", _read_name)
+DIRECTORY = Kind("DIRECTORY", _read_path)
+FILE = Kind("FILE", _read_path)
+COUNT = Kind("NUMBER", _read_count)
+RATE = Kind("RATE", units.parse_rate)
+DURATION = Kind("TIME", units.parse_duration)
+SWITCH = Kind("", _read_switch)
+
+WORK = ("init", "backup", "restore", "info", "verify", "check")
+LAB = ("lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin")
+EVERY = (*WORK, *LAB)
+REACHES_A_SOURCE = ("backup", "restore", "check")
+
+
+def default_jobs() -> int:
+    """How many threads work when nobody says: one for each core that this process may use, four at most."""
+    return min(4, len(os.sched_getaffinity(0)))
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "repo", PLACE, "The repository: a directory, or a name of [repositories] in neokeep.toml.", WORK,
+    ),
+    Option(
+        "home", DIRECTORY, "The home of the Neo4j server (for packages /var/lib/neo4j), or a Docker data directory.",
+        REACHES_A_SOURCE, own_variable="NEO4J_HOME", in_file=False,
+    ),
+    Option(
+        "conf", DIRECTORY, "The directory that holds neo4j.conf, where it is not the usual one of that home.",
+        REACHES_A_SOURCE, own_variable="NEO4J_CONF", in_file=False,
+    ),
+    Option(
+        "source", NAME,
+        "A name of [sources] in neokeep.toml; together with --home, the name that the backups carry.",
+        REACHES_A_SOURCE,
+    ),
+    Option(
+        "indexes", CHOICE,
+        "Copy the indexes, or leave them out and let Neo4j rebuild them: smaller backups, a slower first start.",
+        ("backup",), default="copy", choices=("copy", "rebuild"),
+    ),
+    Option(
+        "rate_limit", RATE, "Read from the database no faster than this, such as 50MB/s. Not set: as fast as it goes.",
+        ("backup",),
+    ),
+    Option(
+        "jobs", COUNT, "Threads that work at the same time. Not set: one per core, at most 4.",
+        ("backup", "restore", "verify"),
+    ),
+    Option(
+        "nice", SWITCH, "Let the database go first: lowest priority for processor and disk.",
+        ("backup",), default="true",
+    ),
+    Option(
+        "interval", DURATION, "The time between two backups; the server has to keep its logs longer than that.",
+        ("check",), default="1d",
+    ),
+    Option(
+        "database", NAME, "Show only backups of this database.", ("info",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "backup", LABEL,
+        "One backup, by the label that `neokeep info` shows. Not set: for restore the newest, else all.",
+        ("restore", "info", "verify"), in_environment=False, in_file=False,
+    ),
+    Option(
+        "from_source", NAME, "Only backups of this source, where the repository holds databases of several servers.",
+        ("restore",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "as", NAME, "Restore under another database name.", ("restore",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "overwrite", SWITCH, "Replace the database that is there. It stays in place until the new one is complete.",
+        ("restore",), default="false", in_environment=False, in_file=False,
+    ),
+    Option(
+        "recover", SWITCH, "Run Neo4j's recovery at once, with the server's own jars, instead of at its next start.",
+        ("restore",), default="false", in_environment=False, in_file=False,
+    ),
+    Option(
+        "people", COUNT, "How many people the sample graph has; every one has some twenty properties.",
+        ("lab load",), default="5000", in_environment=False, in_file=False,
+    ),
+    Option(
+        "writers", COUNT, "How many writers change the graph at the same time, with --during.",
+        ("lab load",), default="4", in_environment=False, in_file=False,
+    ),
+    Option(
+        "during", DURATION, "Instead of the sample, write transactions without a pause for so long, such as 1m.",
+        ("lab load",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "output", CHOICE, "How to print: text for people, json for programs (one document, see docs/json.md).",
+        EVERY, default="text", choices=("text", "json"),
+    ),
+    Option(
+        "quiet", SWITCH, "Print no progress, and no report when all went well; answers and errors still come.",
+        EVERY, default="false",
+    ),
+    Option(
+        "config", FILE, "The configuration file, instead of the neokeep.toml found by itself.", EVERY, in_file=False,
+    ),
+)  # fmt: skip
+
+BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def options_of(command: str) -> tuple[Option, ...]:
+    """List the options of a command, in the order of the table."""
+    return tuple(option for option in OPTIONS if command in option.commands)

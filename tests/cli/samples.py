@@ -1,0 +1,154 @@
+"""Reports as the work would return them, for golden files and texts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from neokeep import reports
+
+NOON = datetime(2026, 8, 1, 12, 0, 0, tzinfo=UTC)
+
+LEFT_OUT = (
+    reports.LeftOutInfo(
+        path="schema/index/fulltext-1.0/7", reason="it changed while it was copied, three times", rebuilt=True
+    ),
+)
+BACKUP = reports.BackupInfo(
+    label="neo4j-20260801-120000F",
+    type="full",
+    source="production",
+    host="db1",
+    home="/var/lib/neo4j",
+    database="neo4j",
+    neo4j_version="5.26.30",
+    edition="community",
+    store_id="1790000000000-4711-record-aligned-1.1",
+    store_format="aligned",
+    running=True,
+    started_at=NOON,
+    finished_at=NOON.replace(second=4, microsecond=250_000),
+    checkpoint_tx=34_990,
+    checkpoint_position="3:1048640",
+    first_tx=34_991,
+    last_tx=35_023,
+    last_commit_time=NOON.replace(second=4),
+    end_position="4:2211",
+    size_bytes=2_104_533_975,
+    stored_bytes=587_202_560,
+    bytes_read=2_110_000_000,
+    file_count=41,
+    seconds=4.25,
+    attempts=1,
+    file_retries=2,
+    left_out=LEFT_OUT,
+    events=("the index 12 was dropped during the copy",),
+    neokeep_version="0.1.0",
+)
+SYSTEM = msgspec.structs.replace(
+    BACKUP,
+    label="system-20260801-120005F",
+    database="system",
+    size_bytes=1_048_576,
+    stored_bytes=90_112,
+    seconds=0.31,
+    left_out=(),
+    events=(),
+    neo4j_version=None,
+    last_commit_time=None,
+)
+FAILURE = reports.Failure(
+    subject="movies",
+    kind="source",
+    message="the store is of the block format, which Enterprise alone writes",
+    remedy="Only databases in the formats of Community can be backed up.",
+)
+DAMAGED = reports.Failure(
+    subject="neo4j-20260701-120000F",
+    kind="integrity",
+    message="the manifest is not whole",
+    remedy="Run neokeep verify and use another backup.",
+)
+
+BACKED_UP = reports.BackupReport(repository="/backup/neo4j", backups=(BACKUP, SYSTEM), failures=())
+PARTLY_BACKED_UP = reports.BackupReport(repository="/backup/neo4j", backups=(SYSTEM,), failures=(FAILURE,))
+NOT_BACKED_UP = reports.BackupReport(repository="/backup/neo4j", backups=(), failures=(FAILURE,))
+INFO = reports.InfoReport(
+    repository="/backup/neo4j",
+    repository_id="6de05d63-eb1e-459c-8330-c997e300ec49",
+    format=1,
+    backups=(BACKUP, SYSTEM),
+    damaged=(DAMAGED,),
+)
+EMPTY = msgspec.structs.replace(INFO, backups=(), damaged=())
+ONE = msgspec.structs.replace(INFO, backups=(BACKUP,), damaged=())
+RESTORED = reports.RestoreReport(
+    label=BACKUP.label,
+    database="neo4j",
+    restored_as="yesterday",
+    home="/var/lib/neo4j",
+    store_directory="/var/lib/neo4j/data/databases/yesterday",
+    log_directory="/var/lib/neo4j/data/transactions/yesterday",
+    last_tx=35_023,
+    last_commit_time=NOON,
+    size_bytes=2_104_533_975,
+    file_count=41,
+    seconds=9.2,
+    recovered=False,
+    replaced=False,
+    left_out=LEFT_OUT,
+    next_steps=("Set initial.dbms.default_database=yesterday in neo4j.conf.", "Start Neo4j."),
+)
+WHOLE = reports.VerifyReport(
+    repository="/backup/neo4j",
+    ok=True,
+    backups=(reports.VerifiedBackup(label=BACKUP.label, database="neo4j", ok=True, problems=()),),
+    damaged_objects=(),
+    blocks=32_113,
+    bytes_checked=2_104_533_975,
+    seconds=3.9,
+)
+BROKEN = msgspec.structs.replace(
+    WHOLE,
+    ok=False,
+    backups=(
+        *WHOLE.backups,
+        reports.VerifiedBackup(
+            label="neo4j-20260802-120000F",
+            database="neo4j",
+            ok=False,
+            problems=("neostore.nodestore.db: 1 block of 300 is damaged",),
+        ),
+    ),
+    damaged_objects=("packs/ab/abcdef",),
+)
+READY = reports.CheckReport(
+    source="production",
+    repository="/backup/neo4j",
+    ok=True,
+    findings=(
+        reports.Finding(subject="home", status="ok", message="Neo4j 5.26.30 Community, running"),
+        reports.Finding(
+            subject="log retention",
+            status="warning",
+            message="logs are kept for 2 days, less than 2 backups at an interval of 1 day",
+            remedy="Set db.tx_log.rotation.retention_policy=7 days in neo4j.conf.",
+        ),
+    ),
+)
+NOT_READY = msgspec.structs.replace(
+    READY,
+    ok=False,
+    findings=(
+        *READY.findings,
+        reports.Finding(
+            subject="repository",
+            status="error",
+            kind="space",
+            message="12 MiB are free on the disk of /backup/neo4j",
+            remedy="Make room, or choose another disk.",
+        ),
+        reports.Finding(subject="clock", status="error", kind="repository", message="it goes wrong", remedy="Set it."),
+    ),
+)

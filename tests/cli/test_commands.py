@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cli import samples
+from cli.conftest import REPOSITORY
+from neokeep.capture.options import CaptureOptions
+from neokeep.options import default_jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from cli.conftest import Ran, Work
+
+    Run = Callable[..., Ran]
+
+
+def test_backup_hands_on_what_was_asked_for(work: Work, run: Run) -> None:
+    work.answers["back_up"] = samples.BACKED_UP
+    run("backup neo4j system --home /h --conf /c --source prod --repo /r --rate-limit 50MB/s --jobs 2 --no-nice")
+    assert work.arguments_of("find_source") == (Path("/h"), Path("/c"), "prod")
+    assert work.arguments_of("open_repository") == ("/r",)
+    source, repository, databases = work.arguments_of("back_up")
+    assert (source, repository, databases) == ("the source", REPOSITORY, ("neo4j", "system"))
+    options = work.options_of("back_up")["options"]
+    assert options == CaptureOptions(indexes="copy", rate_limit=50_000_000, jobs=2, gentle=False)
+
+
+def test_backup_without_options_copies_indexes_gently_and_without_a_limit(work: Work, run: Run) -> None:
+    work.answers["back_up"] = samples.BACKED_UP
+    run("backup --home /h --repo /r")
+    assert work.arguments_of("back_up")[2] == ()
+    options = work.options_of("back_up")["options"]
+    assert options == CaptureOptions(indexes="copy", rate_limit=None, jobs=default_jobs(), gentle=True)
+
+
+def test_backup_tells_a_person_what_exists_and_what_is_left_out(work: Work, run: Run) -> None:
+    work.answers["back_up"] = samples.BACKED_UP
+    ran = run("backup --home /h --repo /r")
+    assert ran.status == 0
+    assert "Backed up 2 databases to /backup/neo4j" in ran.out
+    assert "neo4j-20260801-120000F     35023  2.0 GiB   560 MiB  4.2s" in ran.out
+    assert "the index 12 was dropped during the copy" in ran.out
+    assert "left out schema/index/fulltext-1.0/7: it changed while it was copied, three times" in ran.out
+    assert ran.err == ""
+
+
+def test_a_backup_that_needed_several_attempts_says_so(work: Work, run: Run) -> None:
+    again = msgspec.structs.replace(samples.BACKUP, attempts=3)
+    work.answers["back_up"] = msgspec.structs.replace(samples.BACKED_UP, backups=(again,))
+    assert "it took 3 attempts" in run("backup --home /h --repo /r").out
+
+
+def test_a_backup_that_failed_in_part_ends_with_partial_and_names_the_database(work: Work, run: Run) -> None:
+    work.answers["back_up"] = samples.PARTLY_BACKED_UP
+    ran = run("backup --home /h --repo /r")
+    assert ran.status == 17
+    assert "movies could not be backed up: the store is of the block format" in ran.out
+    assert "error: 1 of 2 databases could not be backed up: movies" in ran.err
+
+
+def test_a_backup_that_failed_altogether_ends_with_the_kind_of_the_failure(work: Work, run: Run) -> None:
+    work.answers["back_up"] = samples.NOT_BACKED_UP
+    ran = run("backup --home /h --repo /r")
+    assert ran.status == 11
+    assert ran.out == ""
+    assert ran.err.startswith("error: movies: the store is of the block format")
+
+
+def test_several_failures_and_no_success_end_with_the_kind_of_the_first(work: Work, run: Run) -> None:
+    second = msgspec.structs.replace(samples.FAILURE, subject="neo4j", kind="space", message="the disk is full")
+    work.answers["back_up"] = msgspec.structs.replace(samples.NOT_BACKED_UP, failures=(samples.FAILURE, second))
+    ran = run("backup --home /h --repo /r")
+    assert ran.status == 11
+    assert "no database could be backed up (movies, neo4j)" in ran.err
+    assert "neo4j could not be backed up: the disk is full" in ran.out
+
+
+def test_restore_hands_on_what_was_asked_for(work: Work, run: Run) -> None:
+    work.answers["restore"] = samples.RESTORED
+    run(
+        "restore neo4j --home /h --conf /c --repo /r --backup L --from-source prod --as yesterday --overwrite "
+        "--recover --jobs 3"
+    )
+    assert work.arguments_of("restore") == (REPOSITORY, Path("/h"), "neo4j")
+    options = work.options_of("restore")
+    del options["progress"]
+    assert options == {
+        "configuration_directory": Path("/c"),
+        "label": "L",
+        "from_source": "prod",
+        "restored_as": "yesterday",
+        "overwrite": True,
+        "recover": True,
+        "jobs": 3,
+    }
+
+
+def test_restore_replaces_nothing_unless_it_is_told_to(work: Work, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    work.answers["restore"] = samples.RESTORED
+    monkeypatch.setenv("NEOKEEP_OVERWRITE", "true")
+    run("restore neo4j --home /h --repo /r")
+    assert work.options_of("restore")["overwrite"] is False
+
+
+def test_restore_tells_a_person_where_the_database_is_and_what_comes_next(work: Work, run: Run) -> None:
+    work.answers["restore"] = samples.RESTORED
+    out = run("restore neo4j --home /h --repo /r").out
+    assert "Restored neo4j as yesterday from neo4j-20260801-120000F" in out
+    assert "Neo4j does it at its next start" in out
+    assert "  2. Start Neo4j." in out
+
+
+def test_info_shows_one_line_for_each_backup_and_what_is_damaged(work: Work, run: Run) -> None:
+    work.answers["describe"] = samples.INFO
+    ran = run("info --repo /r --database neo4j")
+    assert work.arguments_of("describe") == (REPOSITORY, "neo4j", None)
+    assert ran.status == 0
+    assert "Source production" in ran.out
+    assert "neo4j-20260801-120000F   full  2026-08-01 12:00:04Z  5.26.30" in ran.out
+    assert "DAMAGED: the backup neo4j-20260701-120000F cannot be used" in ran.out
+
+
+def test_info_of_an_empty_repository_says_how_to_make_a_backup(work: Work, run: Run) -> None:
+    work.answers["describe"] = samples.EMPTY
+    assert "neokeep backup --home" in run("info --repo /r").out
+
+
+def test_info_of_one_backup_tells_all_about_it(work: Work, run: Run) -> None:
+    work.answers["describe"] = samples.ONE
+    out = run("info --repo /r --backup neo4j-20260801-120000F").out
+    assert work.arguments_of("describe") == (REPOSITORY, None, "neo4j-20260801-120000F")
+    assert "transactions:   34991 to 35023 in the log" in out
+    assert "left out schema/index" in out
+
+
+def test_verify_says_that_all_is_whole(work: Work, run: Run) -> None:
+    work.answers["verify"] = samples.WHOLE
+    ran = run("verify --repo /r --backup L --jobs 2")
+    assert work.arguments_of("verify") == (REPOSITORY, "L")
+    assert work.options_of("verify")["jobs"] == 2
+    assert (ran.status, ran.err) == (0, "")
+    assert "32113 blocks, 2.0 GiB, in 3.9s" in ran.out
+
+
+def test_verify_names_what_is_damaged_and_the_newest_backup_that_is_whole(work: Work, run: Run) -> None:
+    work.answers["verify"] = samples.BROKEN
+    ran = run("verify --repo /r")
+    assert ran.status == 16
+    assert "neostore.nodestore.db: 1 block of 300 is damaged" in ran.out
+    assert "packs/ab/abcdef" in ran.out
+    assert "1 of 2 backups cannot be restored: neo4j-20260802-120000F" in ran.err
+    assert "The newest whole backup is neo4j-20260801-120000F." in ran.err
+
+
+def test_check_hands_on_the_interval_between_backups(work: Work, run: Run) -> None:
+    work.answers["run_check"] = samples.READY
+    ran = run("check --home /h --conf /c --repo /r --interval 12h")
+    assert work.arguments_of("run_check") == (Path("/h"), Path("/c"), "/r")
+    assert work.options_of("run_check")["interval_seconds"] == 43_200
+    assert ran.status == 0
+    assert "no errors, 1 warning. Backups will work." in ran.out
+
+
+def test_check_ends_with_the_kind_of_its_first_error(work: Work, run: Run) -> None:
+    work.answers["run_check"] = samples.NOT_READY
+    ran = run("check --home /h --repo /r")
+    assert ran.status == 14
+    assert "ERROR    repository: 12 MiB are free" in ran.out
+    assert "error: repository: 12 MiB are free on the disk of /backup/neo4j (and 1 more)" in ran.err
+
+
+def test_init_says_what_comes_next(work: Work, run: Run) -> None:
+    ran = run("init --repo /backup/neo4j")
+    assert work.arguments_of("init_repository") == ("/backup/neo4j",)
+    assert "neokeep backup --home NEO4J_HOME --repo /backup/neo4j" in ran.out

@@ -1,0 +1,61 @@
+"""The JSON of every command, byte for byte. A change here is a change of the interface: fields may only be added.
+
+`NEOKEEP_WRITE_GOLDEN=1 pytest tests/cli/test_golden.py` writes the files anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cli import samples
+from neokeep.errors import RepositoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cli.conftest import Ran, Work
+
+GOLDEN = Path(__file__).parent / "golden"
+WRITE = os.environ.get("NEOKEEP_WRITE_GOLDEN") == "1"
+
+CASES: list[tuple[str, str, dict[str, Any], int]] = [
+    ("init", "init --repo /backup/neo4j", {}, 0),
+    ("backup", "backup --home /h --repo /r", {"back_up": samples.BACKED_UP}, 0),
+    ("backup@one-database-failed", "backup --home /h --repo /r", {"back_up": samples.PARTLY_BACKED_UP}, 17),
+    ("restore", "restore neo4j --home /h --repo /r", {"restore": samples.RESTORED}, 0),
+    ("info", "info --repo /r", {"describe": samples.INFO}, 0),
+    ("verify", "verify --repo /r", {"verify": samples.WHOLE}, 0),
+    ("verify@a-backup-is-damaged", "verify --repo /r", {"verify": samples.BROKEN}, 16),
+    ("check", "check --home /h --repo /r", {"run_check": samples.READY}, 0),
+    ("check@not-ready", "check --home /h --repo /r", {"run_check": samples.NOT_READY}, 14),
+    (
+        "error",
+        "info --repo /r",
+        {"open_repository": RepositoryError("there is no repository in /r", remedy="Check --repo.")},
+        15,
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "line", "answers", "status"), CASES, ids=[case[0] for case in CASES])
+def test_the_json_of_a_command_is_its_golden_file(
+    work: Work, run: Callable[..., Ran], name: str, line: str, answers: dict[str, Any], status: int
+) -> None:
+    work.answers.update(answers)
+    ran = run(f"{line} --output json")
+    assert (ran.status, ran.err) == (status, "")
+    path = GOLDEN / f"{name}.json"
+    if WRITE:
+        path.write_text(ran.out, encoding="utf-8")
+    assert ran.out == path.read_text(encoding="utf-8")
+    error = json.loads(ran.out).get("error")
+    assert (error or {"exit_status": 0})["exit_status"] == status
+
+
+def test_no_golden_file_is_forgotten() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.json")} == {case[0] for case in CASES}

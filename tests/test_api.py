@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import neokeep
+from neokeep import api
+from neokeep.options import default_jobs
+
+
+def stand_in(
+    monkeypatch: pytest.MonkeyPatch, module_name: str, name: str
+) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Replace a function that does the work; the list gets its calls."""
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def called(*arguments: Any, **options: Any) -> str:
+        calls.append((arguments, options))
+        return name
+
+    module = ModuleType(module_name)
+    setattr(module, name, called)
+    monkeypatch.setitem(sys.modules, module_name, module)
+    return calls
+
+
+@pytest.mark.parametrize("name", neokeep.__all__)
+def test_every_name_of_the_package_is_there(name: str) -> None:
+    assert getattr(neokeep, name) is not None
+    assert name in dir(neokeep)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'restor'"):
+        _ = neokeep.restor
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert neokeep.__version__ == importlib.metadata.version("neokeep")
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    program = (
+        "import sys, neokeep; "
+        "print([name for name in sys.modules if name.startswith(('neokeep.', 'msgspec', 'click'))])"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"[]\n"
+
+
+def test_functions_that_share_a_name_with_a_package_can_be_called_before_and_after_its_import() -> None:
+    program = (
+        "import neokeep, neokeep.api\n"
+        "neokeep.api.restore = lambda *a, **k: ('restored', a, k)\n"
+        "assert neokeep.restore('r', home='h') == ('restored', ('r',), {'home': 'h'})\n"
+        "import neokeep.restore\n"
+        "assert neokeep.restore.__path__\n"
+        "assert neokeep.restore('r', home='h') == ('restored', ('r',), {'home': 'h'})\n"
+        "from neokeep import restore\n"
+        "assert restore('r')[0] == 'restored'\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_backup_takes_paths_and_gives_the_work_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = stand_in(monkeypatch, "neokeep.neo4j.source", "find_source")
+    opened = stand_in(monkeypatch, "neokeep.repository.open", "open_repository")
+    backups = stand_in(monkeypatch, "neokeep.capture.backup", "back_up")
+    api.backup("/h", Path("/r"), ["neo4j"], rate_limit=5)
+    assert sources == [((Path("/h"), None, None), {})]
+    assert opened == [(("/r",), {})]
+    ((arguments, options),) = backups
+    assert arguments == ("find_source", "open_repository", ["neo4j"])
+    assert (options["options"].rate_limit, options["options"].jobs) == (5, default_jobs())
+
+
+def test_backup_takes_objects_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    backups = stand_in(monkeypatch, "neokeep.capture.backup", "back_up")
+    source: Any = object()
+    repository: Any = object()
+    api.backup(source, repository)
+    assert backups[0][0] == (source, repository, ())
+
+
+def test_backup_refuses_one_text_for_a_list_of_databases() -> None:
+    with pytest.raises(neokeep.UsageError) as caught:
+        api.backup("/h", "/r", "neo4j")
+    assert caught.value.remedy == "Give a list: ['neo4j']."
+
+
+def test_backup_refuses_what_indexes_cannot_be() -> None:
+    with pytest.raises(neokeep.UsageError, match="indexes='none'"):
+        api.backup("/h", "/r", indexes="none")
+
+
+def test_restore_info_verify_and_check_take_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, "neokeep.repository.open", "open_repository")
+    restores = stand_in(monkeypatch, "neokeep.restore.restore", "restore")
+    infos = stand_in(monkeypatch, "neokeep.repository.info", "describe")
+    verifies = stand_in(monkeypatch, "neokeep.repository.verify", "verify")
+    checks = stand_in(monkeypatch, "neokeep.check.check", "run_check")
+    api.restore("/r", "/h", "neo4j", configuration_directory="/c", overwrite=True)
+    api.info("/r", "neo4j")
+    api.verify("/r", "L", jobs=2)
+    api.check("/h", Path("/r"), interval_seconds=60)
+    assert restores[0][0] == ("open_repository", Path("/h"), "neo4j")
+    assert restores[0][1]["configuration_directory"] == Path("/c")
+    assert restores[0][1]["overwrite"] is True
+    assert infos == [(("open_repository", "neo4j", None), {})]
+    assert verifies[0][0] == ("open_repository", "L")
+    assert checks[0][0] == (Path("/h"), None, "/r")
+    assert checks[0][1]["interval_seconds"] == 60
+
+
+def test_init_makes_a_repository_that_opens(tmp_path: Path) -> None:
+    made = neokeep.init(tmp_path / "r")
+    assert neokeep.open_repository(tmp_path / "r").config == made.config
+    assert neokeep.info(tmp_path / "r").backups == ()
