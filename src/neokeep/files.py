@@ -11,7 +11,7 @@ import errno
 import fcntl
 import mmap
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from neokeep.errors import AccessError, NeokeepError, RepositoryError, SpaceError
@@ -36,9 +36,10 @@ class AlignedBuffer:
         self.view = memoryview(self._map)
 
     def close(self) -> None:
-        """Give the memory back."""
-        self.view.release()
-        self._map.close()
+        """Give the memory back, at the latest when the last view of it is gone: a traceback may still hold one."""
+        with suppress(BufferError):
+            self.view.release()
+            self._map.close()
 
 
 def set_direct(descriptor: int, *, direct: bool) -> bool:

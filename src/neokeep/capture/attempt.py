@@ -108,7 +108,8 @@ def _rebuilt(path: str) -> bool:
 
 
 def _checkpoint_entry(checkpoint: ChosenCheckpoint, writer: BlockWriter) -> FileEntry:
-    content = writer.worker().put_bytes(checkpoint.content)
+    with writer.worker() as worker:
+        content = worker.put_bytes(checkpoint.content)
     return FileEntry(area="log", path=checkpoint.name, kind="checkpoint", mode=LOG_MODE, content=content)
 
 

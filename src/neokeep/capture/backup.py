@@ -93,6 +93,7 @@ def back_up_database(
     """Capture one database and commit it as a backup."""
     effort = _Effort(datetime.now(UTC), time.monotonic())
     running = source.lock().held or database.lock().held
+    repository.storage.clear_abandoned()
     writer = BlockWriter(repository)
     try:
         reader = GentleReader(RateLimit(options.rate_limit))
@@ -139,7 +140,8 @@ def _attempts(
 
 
 def _store_file_list(image: Image, writer: BlockWriter) -> manifests.BlockList:
-    return writer.worker().put_bytes(msgspec.json.encode(image.files))
+    with writer.worker() as worker:
+        return worker.put_bytes(msgspec.json.encode(image.files))
 
 
 def _manifest(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -81,21 +82,19 @@ class FileCopier:
         def work(stopping: threading.Event) -> None:
             if options.gentle:
                 step_back()
-            worker = self._writer.worker()
-            buffer = AlignedBuffer(EXTENT)
-            while not stopping.is_set():
-                watch()
-                self._reader.wait(stopping)
-                with self._lock:
-                    extent = self._next(lambda: next(files, None))
-                    busy = bool(self._open)
-                if extent is not None:
-                    self._copy(extent, worker, buffer)
-                elif busy:
-                    stopping.wait(_PAUSE_SECONDS)
-                else:
-                    break
-            buffer.close()
+            with self._writer.worker() as worker, closing(AlignedBuffer(EXTENT)) as buffer:
+                while not stopping.is_set():
+                    watch()
+                    self._reader.wait(stopping)
+                    with self._lock:
+                        extent = self._next(lambda: next(files, None))
+                        busy = bool(self._open)
+                    if extent is not None:
+                        self._copy(extent, worker, buffer)
+                    elif busy:
+                        stopping.wait(_PAUSE_SECONDS)
+                    else:
+                        break
 
         try:
             run_workers(work, options.jobs)

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from bisect import bisect_right
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,8 @@ class LogFollower:
     def __init__(self, directory: Path, position: LogPosition, writer: BlockWriter) -> None:
         self._directory = directory
         self._position = position
-        self._worker: BlockWorker = writer.worker()
+        self._lent = ExitStack()
+        self._worker = self._lent.enter_context(writer.worker())
         self._held: list[_LogFile] = []
         self._next_version = position.version
         self._stopping = threading.Event()
@@ -125,6 +127,7 @@ class LogFollower:
         for file in self._held:
             os.close(file.descriptor)
         self._held = []
+        self._lent.close()
 
     def _stop(self) -> None:
         self._stopping.set()

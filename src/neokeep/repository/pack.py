@@ -6,6 +6,7 @@ cache of all footers. Bytes are laid out in docs/format.md.
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MAGIC = b"NKPACK1\n"
 END_MAGIC = b"NKPEND1\n"
+SALT_SIZE = 16
+HEAD_SIZE = len(MAGIC) + SALT_SIZE
 TARGET_SIZE = 32 * 1024 * 1024
 FOOTER_ROOM = 2 * 1024 * 1024
 
@@ -64,8 +67,10 @@ class PackBuilder:
         self._restart()
 
     def _restart(self) -> None:
-        self._buffer.view[: len(MAGIC)] = MAGIC
-        self._end = len(MAGIC)
+        # Salted: a pack that replaces a damaged one must not have its name, or create-if-absent would keep the damage.
+        head = MAGIC + os.urandom(SALT_SIZE)
+        self._buffer.view[: len(head)] = head
+        self._end = len(head)
         self._entries = bytearray()
 
     def add(self, identity: bytes, codec: int, payload: Buffer, size: int) -> None:
@@ -78,6 +83,13 @@ class PackBuilder:
         view[self._end + 1 : self._end + stored] = payload
         self._entries += _ENTRY.pack(identity, self._end, stored, size)
         self._end += stored
+
+    def absorb(self, other: PackBuilder) -> None:
+        """Take over what another builder collected and did not store yet."""
+        for identity, offset, stored, size in _ENTRY.iter_unpack(other._entries):
+            view = other._buffer.view[offset : offset + stored]
+            self.add(identity, view[0], view[1:], size)
+        other._restart()
 
     def flush(self) -> None:
         """Store what was collected, if anything."""
@@ -110,7 +122,7 @@ def read_footer(identity: bytes, size: int, read: Callable[[int, int], bytes]) -
     except (struct.error, ValueError, OSError) as problem:
         raise _damaged(identity, "is cut") from problem
     length = count * _ENTRY.size
-    if magic != END_MAGIC or length + TRAILER_SIZE + len(MAGIC) > size:
+    if magic != END_MAGIC or length + TRAILER_SIZE + HEAD_SIZE > size:
         raise _damaged(identity, "does not end as a pack must")
     footer = read(size - TRAILER_SIZE - length, length)
     if len(footer) != length or blake3(footer).digest() != digest:

@@ -7,7 +7,7 @@ repository holds already, in a pack that is there with its full size, is not sto
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,7 @@ from neokeep.repository.pack import Pack, PackBuilder, pack_name
 from neokeep.storage.base import ObjectExists
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from neokeep.repository.manifest import BlockList
     from neokeep.repository.repository import Repository
@@ -44,16 +44,24 @@ class BlockWriter:
         self._damaged = np.array([pack.damaged for pack in self._index.packs], dtype=np.bool_)
         self._own_packs: dict[bytes, int] = {}
         self._workers: list[BlockWorker] = []
+        self._idle: list[BlockWorker] = []
         self.blocks = 0
         self.new_blocks = 0
         self.stored_bytes = 0
 
-    def worker(self) -> BlockWorker:
-        """Return the writing end for one thread."""
-        worker = BlockWorker(self)
+    @contextmanager
+    def worker(self) -> Iterator[BlockWorker]:
+        """Lend a writing end to one thread; the next borrower goes on with the pack that this one began."""
         with self._lock:
-            self._workers.append(worker)
-        return worker
+            if not self._idle:
+                self._idle.append(BlockWorker(self))
+                self._workers.append(self._idle[-1])
+            worker = self._idle.pop()
+        try:
+            yield worker
+        finally:
+            with self._lock:
+                self._idle.append(worker)
 
     def unknown(self, ids: list[bytes]) -> list[int]:
         """Return the positions of ids that the caller has to store; each new id is given to one caller only."""
@@ -88,8 +96,10 @@ class BlockWriter:
         Raises:
             IntegrityError: a pack vanished or changed size meanwhile; the backup must not be committed.
         """
-        for worker in self._workers:
-            worker.flush()
+        first, *others = self._workers or [BlockWorker(self)]
+        for worker in others:
+            first.absorb(worker)
+        first.flush()
         with self._lock:
             self._write_index()
         present = {item.name: item.size for item in self._storage.list("packs")}
@@ -145,6 +155,11 @@ class BlockWorker:
     def block_list(self, size: int, size_of_block: int, ids: bytes) -> BlockList:
         """Describe content whose blocks were put, storing a long list of ids as blocks too."""
         return make_block_list(size, size_of_block, ids, lambda content: self.put([content]))
+
+    def absorb(self, other: BlockWorker) -> None:
+        """Take over the blocks of the pack that another worker is filling: fewer small packs."""
+        self._builder.absorb(other._builder)
+        other._hand_over()
 
     def flush(self) -> None:
         """Store the pack that is being filled."""

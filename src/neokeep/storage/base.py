@@ -81,6 +81,10 @@ class Storage(ABC):
         """Remove an object; no error when it is gone already."""
 
     @abstractmethod
+    def clear_abandoned(self) -> int:
+        """Remove what writers that were killed long ago left behind; return its bytes."""
+
+    @abstractmethod
     def free_bytes(self) -> int | None:
         """Space left for new objects, or None where the place does not say."""
 

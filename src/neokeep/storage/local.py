@@ -103,7 +103,7 @@ class LocalStorage(Storage):
             return shutil.disk_usage(self.root).free
 
     def clear_abandoned(self) -> int:
-        """Remove scratch files that a killed process left more than a day ago; return their bytes."""
+        """See Storage.clear_abandoned: scratch files older than a day."""
         freed = 0
         for item in self._walk(_SCRATCH):
             if time.time() - item.created.timestamp() > _ABANDONED_AFTER:
