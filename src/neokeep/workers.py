@@ -25,15 +25,16 @@ def run_workers(work: Work, threads: int) -> None:
             stopping.set()
 
     running = [threading.Thread(target=guarded, name=f"neokeep-{number}") for number in range(threads)]
-    for thread in running:
-        thread.start()
     try:
+        for thread in running:
+            thread.start()
         for thread in running:
             thread.join()
     except BaseException:
         stopping.set()
         for thread in running:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
         raise
     if failures:
         raise failures[0]

@@ -113,7 +113,7 @@ class FileCopier:
                 self._open[id(self._current)] = self._current
             elif self._again:
                 self._current = self._again.popleft()
-                self._current.state = read_state(self._current.descriptor)
+                self._current.begin()
         file = self._current
         if file is None:
             return None
@@ -148,7 +148,7 @@ class FileCopier:
 
     def _complete(self, file: OpenFile, worker: BlockWorker) -> None:
         """Accept a file that was read to its end, or have it read again."""
-        if file.kind is FileKind.TREE and read_state(file.descriptor) != file.state:
+        if file.kind is FileKind.TREE and (file.state is None or read_state(file.descriptor) != file.state):
             if file.tries < TREE_TRIES:
                 self._try_again(file)
                 return
@@ -165,7 +165,6 @@ class FileCopier:
     def _try_again(self, file: OpenFile) -> None:
         self._progress.advance(-file.size)
         file.tries += 1
-        file.next_block = 0
         with self._lock:
             self._result.retries += 1
             self._again.append(file)

@@ -42,10 +42,10 @@ class OpenFile:
     kind: FileKind
     descriptor: int
     inode: int
-    size: int
     mode: int
-    block_size: int
-    ids: bytearray
+    size: int = 0
+    block_size: int = 0
+    ids: bytearray = field(default_factory=bytearray)
     state: TreeState | None = None
     tries: int = 1
     next_block: int = 0
@@ -55,6 +55,14 @@ class OpenFile:
     def blocks(self) -> int:
         """Number of blocks of the file."""
         return len(self.ids) // ID_SIZE
+
+    def begin(self) -> None:
+        """Take size and tree state as they are now, to read the file from its start."""
+        self.size = os.fstat(self.descriptor).st_size
+        self.block_size = block_size(self.size)
+        self.ids = bytearray(-(-self.size // self.block_size) * ID_SIZE)
+        self.state = read_state(self.descriptor) if self.kind is FileKind.TREE else None
+        self.next_block = 0
 
     def close(self) -> None:
         """Close the descriptor."""
@@ -106,18 +114,9 @@ class FileOpener:
         except OSError as problem:
             raise explain(problem, "read", place) from problem
         status = os.fstat(descriptor)
-        size = block_size(status.st_size)
-        return OpenFile(
-            path=path,
-            kind=kind,
-            descriptor=descriptor,
-            inode=status.st_ino,
-            size=status.st_size,
-            mode=status.st_mode & 0o777,
-            block_size=size,
-            ids=bytearray(-(-status.st_size // size) * ID_SIZE),
-            state=read_state(descriptor) if kind is FileKind.TREE else None,
-        )
+        opened = OpenFile(path=path, kind=kind, descriptor=descriptor, inode=status.st_ino, mode=status.st_mode & 0o777)
+        opened.begin()
+        return opened
 
     def _lucene(self, directory: str) -> list[OpenFile]:
         """Open all files of the newest commit of a Lucene directory."""

@@ -11,6 +11,9 @@ import os
 import threading
 import time
 
+COLD_PIECE = 256 * 1024
+"""Bytes read from disk at once, before the page cache is asked again."""
+
 _NOT_CACHED = (errno.EAGAIN, errno.EOPNOTSUPP, errno.EINVAL)
 
 
@@ -55,14 +58,13 @@ class GentleReader:
     def read_into(self, descriptor: int, view: memoryview, offset: int) -> int:
         """Fill `view` from `offset` on; return the bytes read, fewer than asked for only at the end of the file."""
         done = _read_cached(descriptor, view, offset)
-        if done < len(view):
-            first_cold = offset + done
-            while done < len(view):
-                count = os.preadv(descriptor, [view[done:]], offset + done)
-                if count == 0:
-                    break
-                done += count
-            os.posix_fadvise(descriptor, first_cold, offset + done - first_cold, os.POSIX_FADV_DONTNEED)
+        while done < len(view):
+            count = os.preadv(descriptor, [view[done : done + COLD_PIECE]], offset + done)
+            if count == 0:
+                break
+            os.posix_fadvise(descriptor, offset + done, count, os.POSIX_FADV_DONTNEED)
+            done += count
+            done += _read_cached(descriptor, view[done:], offset + done)
         self._rate.spend(done)
         with self._lock:
             self.bytes_read += done

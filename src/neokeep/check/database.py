@@ -15,6 +15,7 @@ from neokeep.neo4j.log.names import log_name, log_versions
 from neokeep.neo4j.retention import DEFAULT_POLICY, DEFAULT_POLICY_4, Retention, parse_retention
 from neokeep.neo4j.store.layout import FileKind, list_database
 from neokeep.reports import Finding
+from neokeep.units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ def check_database(database: Database) -> Iterator[Finding]:
                 remedy="Run neokeep as the user that runs Neo4j, or give this user read access to data and logs.",
             ) from problem
     size = sum(file.size for file in files)
-    yield Finding(subject=subject, status="ok", message=f"all {len(paths)} files can be read, {size} bytes")
+    yield Finding(subject=subject, status="ok", message=f"all {len(paths)} files can be read, {format_size(size)}")
     if listing.unknown:
         yield Finding(
             subject=subject,
@@ -95,11 +96,12 @@ def check_retention(source: Source, database: Database, interval_seconds: int) -
     if reach is None or reach >= interval_seconds:
         yield Finding(subject=database.name, status="ok", message=f"transaction logs are kept long enough ({policy})")
         return
+    kept = "only while recovery needs them" if retention.keeps_none else f"for about {_span(reach)}"
     yield Finding(
         subject=database.name,
         status="warning",
-        message=f"transaction logs are kept for about {_span(reach)} ({policy}), "
-        f"less than the {_span(interval_seconds)} between two backups",
+        message=f"transaction logs are kept {kept} ({policy}), "
+        f"not for the {_span(interval_seconds)} between two backups",
         remedy="Full backups work all the same. For log backups, set db.tx_log.rotation.retention_policy "
         "(4.4: dbms.tx_log.rotation.retention_policy) to a longer time, such as '7 days'.",
     )

@@ -10,6 +10,7 @@ from neokeep.reports import Finding
 from neokeep.repository.open import open_repository
 from neokeep.repository.probe import CLOCK_TOLERANCE_SECONDS, probe
 from neokeep.storage.local import LocalStorage
+from neokeep.units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,13 +57,15 @@ def _space(storage: Storage, source: Source, *, first: bool) -> Iterator[Finding
         if file.kind is not FileKind.NEVER
     )
     if free >= size:
-        yield Finding(subject=_SUBJECT, status="ok", message=f"{free} bytes free for {size} bytes of databases")
+        yield Finding(
+            subject=_SUBJECT, status="ok", message=f"{format_size(free)} free for {format_size(size)} of databases"
+        )
         return
     tight = free < size // 4
     yield Finding(
         subject=_SUBJECT,
         status="error" if tight and first else "warning",
-        message=f"{free} bytes free for {size} bytes of databases; compressed they take a third, more or less",
+        message=f"{format_size(free)} free for {format_size(size)} of databases; compressed they take about a third",
         remedy="Free space there, or choose a larger place.",
         kind="space" if tight and first else "",
     )

@@ -61,6 +61,8 @@ def decode_block(stored: memoryview, identity: bytes, size: int) -> bytes | memo
     Raises:
         IntegrityError: it is not.
     """
+    if not stored:
+        raise _damaged(identity)
     codec, payload = stored[0], stored[1:]
     try:
         content: bytes | memoryview = decompress(payload) if codec == ZSTD else payload

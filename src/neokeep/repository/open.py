@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from neokeep.errors import UsageError
 from neokeep.files import explained, fsync_directory
 from neokeep.repository.probe import probe
-from neokeep.repository.repository import Repository
+from neokeep.repository.repository import CONFIG, Repository
 from neokeep.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def init_repository(place: str) -> Repository:
             remedy="Choose a directory of its own for the repository.",
         )
     storage = LocalStorage(root)
-    probe(storage)
+    if not (root / CONFIG).exists():
+        probe(storage)
     return Repository.create(storage)
 
 

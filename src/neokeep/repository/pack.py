@@ -117,6 +117,8 @@ def read_footer(identity: bytes, size: int, read: Callable[[int, int], bytes]) -
     Raises:
         IntegrityError: the pack is cut or its footer is damaged.
     """
+    if size < HEAD_SIZE + TRAILER_SIZE:
+        raise _damaged(identity, "is cut")
     try:
         digest, count, magic = _TRAILER.unpack(read(size - TRAILER_SIZE, TRAILER_SIZE))
     except (struct.error, ValueError, OSError) as problem:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
+from blake3 import blake3
 
 from neokeep.errors import IntegrityError, NeokeepError, RepositoryError
 from neokeep.repository.manifest import (
@@ -39,13 +40,22 @@ FEATURES: frozenset[str] = frozenset()
 """Required features that this version understands."""
 
 
-class RepositoryConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of the `config` object: JSON, written once at init."""
+class RepositoryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The content of the `config` object: JSON, written once at init.
+
+    `checksum` is the BLAKE3, in hex, of the same JSON in its compact form with an empty checksum.
+    """
 
     format: int
     repository_id: str
     created_at: datetime
-    features: tuple[str, ...] = ()
+    features: tuple[str, ...]
+    checksum: str = ""
+
+    def sealed(self) -> RepositoryConfig:
+        """Return this with its right checksum."""
+        bare = msgspec.structs.replace(self, checksum="")
+        return msgspec.structs.replace(self, checksum=blake3(msgspec.json.encode(bare)).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,9 @@ class Repository:
         Raises:
             RepositoryError: there is one already, or the place does not honour create-if-absent.
         """
-        config = RepositoryConfig(format=FORMAT, repository_id=str(uuid.uuid4()), created_at=datetime.now(UTC))
+        config = RepositoryConfig(
+            format=FORMAT, repository_id=str(uuid.uuid4()), created_at=datetime.now(UTC), features=()
+        ).sealed()
         try:
             storage.create(CONFIG, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
         except ObjectExists as problem:
@@ -93,21 +105,7 @@ class Repository:
                 f"there is no neokeep repository in {storage.url}",
                 remedy=f"Check --repo, or make one with: neokeep init --repo {storage.url}",
             ) from problem
-        try:
-            config = msgspec.json.decode(data, type=RepositoryConfig)
-        except msgspec.MsgspecError as problem:
-            raise IntegrityError(
-                f"the config object of {storage.url} is damaged",
-                remedy="Write it anew as docs/format.md says: it holds the format and the id, nothing that is secret.",
-            ) from problem
-        unknown = set(config.features) - FEATURES
-        if config.format > FORMAT or unknown:
-            raise RepositoryError(
-                f"{storage.url} has format {config.format} with features {sorted(config.features)}, "
-                f"newer than this neokeep",
-                remedy="Upgrade neokeep.",
-            )
-        return cls(storage, config)
+        return cls(storage, _read_config(data, storage.url))
 
     def manifests(self) -> Iterator[Manifest | DamagedManifest]:
         """Read every manifest, oldest first; damaged ones are told, not raised."""
@@ -198,6 +196,32 @@ def _pack_identities(items: Iterator[StoredObject]) -> dict[bytes, StoredObject]
         with suppress(ValueError):
             found[bytes.fromhex(item.name.rsplit("/", 1)[1])] = item
     return found
+
+
+class _Format(msgspec.Struct, frozen=True):
+    """The part of a config object that every version of neokeep has to understand."""
+
+    format: int
+
+
+def _read_config(data: bytes, url: str) -> RepositoryConfig:
+    damaged = IntegrityError(
+        f"the config object of {url} is damaged",
+        remedy="Write it anew as docs/format.md says: it holds the format and the id, nothing that is secret.",
+    )
+    try:
+        written = msgspec.json.decode(data, type=_Format).format
+        if written > FORMAT:
+            raise RepositoryError(f"{url} has format {written}, newer than this neokeep", remedy="Upgrade neokeep.")
+        config = msgspec.json.decode(data, type=RepositoryConfig)
+    except msgspec.MsgspecError as problem:
+        raise damaged from problem
+    if config != config.sealed():
+        raise damaged
+    unknown = sorted(set(config.features) - FEATURES)
+    if unknown:
+        raise RepositoryError(f"{url} needs features that this neokeep lacks: {unknown}", remedy="Upgrade neokeep.")
+    return config
 
 
 def _age(item: Manifest | DamagedManifest) -> tuple[datetime, str]:

@@ -27,6 +27,7 @@ from neokeep.repository.reader import BlockReader
 from neokeep.restore.plan import choose_backup, require_openable
 from neokeep.restore.swap import Place, Staging, settle, stage, swap
 from neokeep.restore.write import Owner, make_directory, write_files
+from neokeep.units import format_size
 
 if TYPE_CHECKING:
     from neokeep.neo4j.distribution import Distribution
@@ -123,7 +124,7 @@ def _target(source: Source, manifest: Manifest, restored_as: str | None) -> _Tar
             remedy="Restore 'system' under its own name only.",
         )
     found = source.place_of(name)
-    return _Target(source, name, Place(found.store_directory, found.log_directory))
+    return _Target(source, name, Place.at(found.store_directory, found.log_directory))
 
 
 def _distribution(source: Source) -> Distribution:
@@ -162,7 +163,7 @@ def _require_space(target: _Target, manifest: Manifest) -> None:
         free = shutil.disk_usage(directory).free
         if free < needed:
             raise SpaceError(
-                f"restoring {manifest.label} needs {needed} bytes in {directory}, {free} are free",
+                f"restoring {manifest.label} needs {format_size(needed)} in {directory}, {format_size(free)} are free",
                 remedy="Free space there; the old database is kept until the new one is complete.",
             )
 

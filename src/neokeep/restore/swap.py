@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -28,6 +29,13 @@ class Place:
 
     store: Path
     log: Path
+
+    @classmethod
+    def at(cls, store: Path, log: Path) -> Place:
+        """Follow symbolic links of the administrator to the real directories; links of a killed restore are ours."""
+        store = _real(store)
+        ours = log.parent.resolve() / log.name
+        return cls(store, ours if _is_ours(ours, store) else _real(log))
 
     @property
     def shared(self) -> bool:
@@ -73,7 +81,7 @@ def swap(place: Place, staging: Staging) -> None:
 def settle(place: Place) -> None:
     """Finish or undo what an earlier restore left: links resolved into directories, leftovers removed."""
     link = place.store / LINK
-    if place.log.is_symlink():
+    if _is_ours(place.log, place.store):
         logs = _destination(link)
         if logs is not None and logs.is_dir():
             exchange(place.log, logs)
@@ -92,7 +100,7 @@ def _lead_logs_through_store(place: Place, staging: Staging) -> None:
     """Make `place.log` a link through the store directory, without a moment in which it leads astray."""
     (staging.store / LINK).symlink_to(os.path.relpath(staging.log, staging.store))
     fsync_directory(staging.store)
-    route = os.path.relpath(place.store / LINK, place.log.parent)
+    route = _route(place.log, place.store)
     if not os.path.lexists(place.log):
         place.log.symlink_to(route)
         fsync_directory(place.log.parent)
@@ -114,6 +122,19 @@ def _switch(place: Place, staging: Staging) -> None:
     fsync_directory(place.store.parent)
 
 
+def _real(path: Path) -> Path:
+    return path.resolve() if path.is_symlink() else path.parent.resolve() / path.name
+
+
+def _route(log: Path, store: Path) -> str:
+    """Say what our link in the place of the logs holds."""
+    return os.path.relpath(store / LINK, log.parent)
+
+
+def _is_ours(log: Path, store: Path) -> bool:
+    return log.is_symlink() and os.readlink(log) == _route(log, store)
+
+
 def _destination(link: Path) -> Path | None:
     if not link.is_symlink():
         return None
@@ -122,13 +143,19 @@ def _destination(link: Path) -> Path | None:
 
 def _put_back_lone_logs(place: Place) -> None:
     """Logs that had no store directory were set aside; nothing came of the restore, so they return."""
-    for aside in place.log.parent.glob(f"{_MARK}{place.log.name}.*.old"):
-        if aside.is_dir() and not aside.is_symlink() and not os.path.lexists(place.log):
+    for aside in _leftovers(place.log.parent, place.log.name):
+        if aside.suffix == ".old" and aside.is_dir() and not aside.is_symlink() and not os.path.lexists(place.log):
             rename_new(aside, place.log)
 
 
+def _leftovers(parent: Path, name: str) -> list[Path]:
+    """List what restores of exactly this database made; another database may be called `name.b`."""
+    pattern = re.compile(re.escape(f"{_MARK}{name}.") + r"[0-9a-f]{8}\.(new|old)")
+    return [path for path in parent.iterdir() if pattern.fullmatch(path.name)]
+
+
 def _remove_leftovers(parent: Path, name: str) -> None:
-    for leftover in parent.glob(f"{_MARK}{name}.*"):
+    for leftover in _leftovers(parent, name):
         if leftover.is_symlink():
             leftover.unlink()
         elif leftover.is_dir():

@@ -7,6 +7,8 @@ the page cache; blocks of zeros become holes.
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -21,8 +23,7 @@ from neokeep.repository.fetch import Wanted, plan_fetch, run_jobs
 from neokeep.workers import run_workers
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from neokeep.progress import Progress
     from neokeep.repository.manifest import FileEntry
@@ -81,22 +82,17 @@ def write_files(
     paths = [areas[file.area] / _safe(file.path) for file in files]
     for directory in sorted({path.parent for path in paths}):
         make_directory(directory, owner)
-    descriptors: list[int] = []
-    try:
-        for path, file in zip(paths, files, strict=True):
-            descriptors.append(_create(path, file, owner))
-        plan = plan_fetch(reader.index, _wanted(reader, files))
-        if len(plan.missing):
-            raise IntegrityError(
-                f"{len(plan.missing)} blocks of this backup are missing from {reader.storage.url}",
-                remedy="Restore another backup; 'neokeep verify' says which are whole.",
-            )
-        progress.begin("restoring", sum(file.content.size for file in files))
-        run_jobs(reader, plan, lambda: _Writer(paths, descriptors, progress), jobs)
-        _sync(descriptors, jobs)
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
+    for path, file in zip(paths, files, strict=True):
+        _create(path, file, owner)
+    plan = plan_fetch(reader.index, _wanted(reader, files))
+    if len(plan.missing):
+        raise IntegrityError(
+            f"{len(plan.missing)} blocks of this backup are missing from {reader.storage.url}",
+            remedy="Restore another backup; 'neokeep verify' says which are whole.",
+        )
+    progress.begin("restoring", sum(file.content.size for file in files))
+    run_jobs(reader, plan, lambda: _Writer(paths, progress), jobs)
+    _sync(paths, jobs)
     for directory in sorted({parent for path in paths for parent in _below(path, areas.values())}, reverse=True):
         with explained("write", directory):
             fsync_directory(directory)
@@ -120,13 +116,26 @@ def _safe(path: str) -> PurePosixPath:
     return parts
 
 
-def _create(path: Path, file: FileEntry, owner: Owner) -> int:
+def _create(path: Path, file: FileEntry, owner: Owner) -> None:
     with explained("write", path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        os.fchmod(descriptor, file.mode)
+        try:
+            os.fchmod(descriptor, file.mode)
+            os.ftruncate(descriptor, file.content.size)
+        finally:
+            os.close(descriptor)
         owner.apply(path)
-        os.ftruncate(descriptor, file.content.size)
-        return descriptor
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """Open a file for one write or sync: a database may have more files than a process may hold open."""
+    with explained("write", path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
 
 def _wanted(reader: BlockReader, files: Sequence[FileEntry]) -> Wanted:
@@ -149,9 +158,8 @@ def _wanted(reader: BlockReader, files: Sequence[FileEntry]) -> Wanted:
 class _Writer:
     """The sink of one thread: gathers neighbouring blocks of a file and writes them at once."""
 
-    def __init__(self, paths: Sequence[Path], descriptors: Sequence[int], progress: Progress) -> None:
+    def __init__(self, paths: Sequence[Path], progress: Progress) -> None:
         self._paths = paths
-        self._descriptors = descriptors
         self._progress = progress
         self._buffer = AlignedBuffer(GATHER)
         self._target = -1
@@ -187,22 +195,26 @@ class _Writer:
         self._filled = 0
         if not view or _is_zero(view):
             return
-        with explained("write", self._paths[self._target]):
-            write_aligned(self._descriptors[self._target], view, self._start)
+        with _opened(self._paths[self._target]) as descriptor:
+            write_aligned(descriptor, view, self._start)
 
 
 def _is_zero(view: memoryview) -> bool:
     return view[0] == 0 and not np.frombuffer(view, np.uint8).any()
 
 
-def _sync(descriptors: Sequence[int], jobs: int) -> None:
+def _sync(paths: Sequence[Path], jobs: int) -> None:
     """Make all files durable, several at a time."""
-    pending = iter(descriptors)
+    pending = iter(paths)
+    lock = threading.Lock()
 
     def work(stopping: threading.Event) -> None:
-        for descriptor in pending:
-            if stopping.is_set():
+        while not stopping.is_set():
+            with lock:
+                path = next(pending, None)
+            if path is None:
                 return
-            os.fsync(descriptor)
+            with _opened(path) as descriptor:
+                os.fsync(descriptor)
 
     run_workers(work, jobs)

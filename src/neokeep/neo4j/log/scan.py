@@ -25,6 +25,7 @@ ReadAt = Callable[[int, int], bytes]
 """Read up to `length` bytes at `offset`; fewer only at the end of the file."""
 
 PIECE = 4 * 1024 * 1024
+_SUMMED_OF_COMMIT = entries.COMMIT_SIZE - entries.CHECKSUM_SIZE
 
 
 class Tail(Enum):
@@ -195,14 +196,15 @@ def _commit_entry(window: _Window, scan: Scan, start: int, body: int, kernel_ver
         found = window.data.find(needle, search - window.base)
         if found >= 0 and len(window.data) - found >= entries.COMMIT_SIZE:
             commit = window.base + found
-            covered = memoryview(window.data)[summed - window.base : found + entries.COMMIT_SIZE - 4]
+            view = memoryview(window.data)
+            checksum = crc32c(view[summed - window.base : found], checksum)
+            summed, search = commit, commit + 1
             _, commit_time, stored = layout.fields.unpack_from(window.data, found + 2)
-            if crc32c(covered, checksum) == stored:
+            if crc32c(view[found : found + _SUMMED_OF_COMMIT], checksum) == stored:
                 scan.ends.append(commit + entries.COMMIT_SIZE)
                 scan.commit_times.append(commit_time)
                 scan.last_checksum = stored
                 return
-            search = commit + 1
             continue
         # Nothing complete here: sum what cannot be part of a commit entry any more, and read on.
         keep = (
