@@ -11,7 +11,7 @@ import pytest
 
 import neokeep
 from neokeep import api
-from neokeep.options import default_jobs
+from neokeep.workers import default_jobs
 
 
 def stand_in(

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep.errors import UsageError
-from neokeep.options import default_jobs
 from neokeep.progress import Progress, Silent
+from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,6 @@ Command line, environment, neokeep.toml and docs/reference.md are all generated 
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,11 +130,6 @@ EVERY = (*WORK, *LAB)
 REACHES_A_SOURCE = ("backup", "restore", "check")
 
 
-def default_jobs() -> int:
-    """How many threads work when nobody says: one for each core that this process may use, four at most."""
-    return min(4, len(os.sched_getaffinity(0)))
-
-
 OPTIONS: tuple[Option, ...] = (
     Option(
         "repo", PLACE, "The repository: a directory, or a name of [repositories] in neokeep.toml.", WORK,
@@ -163,7 +157,7 @@ OPTIONS: tuple[Option, ...] = (
         ("backup",),
     ),
     Option(
-        "jobs", COUNT, "Threads that work at the same time. Not set: one per core, at most 4.",
+        "jobs", COUNT, "Threads that work at the same time. Not set: one per core, at most 8.",
         ("backup", "restore", "verify"),
     ),
     Option(

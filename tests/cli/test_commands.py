@@ -8,7 +8,7 @@ import msgspec
 from cli import samples
 from cli.conftest import REPOSITORY
 from neokeep.capture.options import CaptureOptions
-from neokeep.options import default_jobs
+from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

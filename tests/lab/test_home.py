@@ -8,8 +8,8 @@ import pytest
 from neokeep.errors import UsageError
 from neokeep.lab import home as homes
 from neokeep.lab.home import configure, create_home, free_port, open_home, setting_name
+from neokeep.neo4j.configuration import read_configuration
 from neokeep.neo4j.distribution import Distribution
-from neokeep.neo4j.server import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ def test_a_home_is_not_made_over_another(fetched: Distribution, tmp_path: Path) 
 def test_settings_given_replace_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "conf").mkdir()
     configure(tmp_path, "5.26.30", {"server.memory.pagecache.size": "8m"})
-    settings = read_settings(tmp_path / "conf" / "neo4j.conf")
+    settings = read_configuration(tmp_path, tmp_path / "conf").settings
     assert settings["server.memory.pagecache.size"] == "8m"
     assert settings["server.bolt.listen_address"].startswith("127.0.0.1:")
 

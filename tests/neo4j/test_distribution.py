@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from neokeep.errors import SourceError
-from neokeep.neo4j import distribution
+from neokeep.neo4j import packages
 from neokeep.neo4j.distribution import Distribution
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ def test_a_lib_that_is_a_link_into_the_cache_is_followed(tmp_path: Path, java_17
 def test_a_home_of_a_system_package_uses_the_package_lib(
     tmp_path: Path, java_17: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distribution, "SYSTEM_LIB", make_lib(tmp_path / "share" / "lib", "5.20.0"))
+    monkeypatch.setattr(packages, "LIB", make_lib(tmp_path / "share" / "lib", "5.20.0"))
     (tmp_path / "home").mkdir()
     assert Distribution.of_home(tmp_path / "home").version == "5.20.0"
 
 
 def test_a_directory_without_neo4j_is_refused_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distribution, "SYSTEM_LIB", tmp_path / "absent")
+    monkeypatch.setattr(packages, "LIB", tmp_path / "absent")
     with pytest.raises(SourceError, match="no Neo4j is installed") as caught:
         Distribution.of_home(tmp_path)
     assert caught.value.remedy

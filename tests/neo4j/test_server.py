@@ -8,7 +8,7 @@ import pytest
 from neokeep.errors import LockedError, SourceError
 from neokeep.neo4j.admin import Admin
 from neokeep.neo4j.distribution import Distribution
-from neokeep.neo4j.server import Server, read_settings
+from neokeep.neo4j.server import Server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,12 +27,6 @@ def make_home(home: Path, settings: str = "") -> Server:
 def play_java(server: Server, script: str) -> None:
     server.distribution.java.write_text(f"#!/bin/sh\nexec sh -c '{script}' \"$@\"\n")
     server.distribution.java.chmod(0o755)
-
-
-def test_settings_are_read_without_comments_and_the_last_one_stands(tmp_path: Path) -> None:
-    conf = tmp_path / "neo4j.conf"
-    conf.write_text("# a=1\n\nb = 2\nc=x=y\nb=3\n")
-    assert read_settings(conf) == {"b": "3", "c": "x=y"}
 
 
 def test_the_bolt_address_is_the_one_of_the_configuration(tmp_path: Path) -> None:

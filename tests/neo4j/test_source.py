@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from neokeep.errors import AccessError, SourceError
-from neokeep.neo4j import locks, source
+from neokeep.neo4j import locks, packages
 from neokeep.neo4j.source import Source, find_source
 from neokeep.neo4j.versions import Neo4jVersion
 
@@ -118,9 +118,9 @@ def test_a_fresh_home_without_data_has_no_databases(home: Path) -> None:
 
 def test_the_package_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home, conf, lib = tmp_path / "var/lib/neo4j", tmp_path / "etc/neo4j", tmp_path / "usr/share/neo4j/lib"
-    monkeypatch.setattr(source, "PACKAGE_HOME", home)
-    monkeypatch.setattr(source, "PACKAGE_CONFIGURATION", conf)
-    monkeypatch.setattr(source, "PACKAGE_LIB", lib)
+    monkeypatch.setattr(packages, "HOME", home)
+    monkeypatch.setattr(packages, "CONFIGURATION", conf)
+    monkeypatch.setattr(packages, "LIB", lib)
     add_database(home / "data/databases", "neo4j", "4.4.48")
     add_jars(lib, "neo4j-kernel-4.4.48.jar")
     conf.mkdir(parents=True)

@@ -12,15 +12,15 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from neokeep.capture.courtesy import Courtesy, tolerated_wait
 from neokeep.capture.opening import STORES, FileOpener, OpenFile
-from neokeep.capture.priority import step_back
 from neokeep.capture.void import CaptureVoid
 from neokeep.files import AlignedBuffer
 from neokeep.neo4j.store.gbptree import read_state
 from neokeep.neo4j.store.layout import FileKind
 from neokeep.repository.block import ID_SIZE
 from neokeep.repository.manifest import FileEntry
-from neokeep.workers import run_workers
+from neokeep.workers import processors, run_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,10 +78,10 @@ class FileCopier:
             AccessError: a file may not be read.
         """
         files = self._opener.open_all(plan)
+        tolerated = tolerated_wait(options.jobs, processors())
 
         def work(stopping: threading.Event) -> None:
-            if options.gentle:
-                step_back()
+            courtesy = Courtesy(gentle=options.gentle, tolerated=tolerated)
             with self._writer.worker() as worker, closing(AlignedBuffer(EXTENT)) as buffer:
                 while not stopping.is_set():
                     watch()
@@ -91,6 +91,7 @@ class FileCopier:
                         busy = bool(self._open)
                     if extent is not None:
                         self._copy(extent, worker, buffer)
+                        courtesy.pause(stopping)
                     elif busy:
                         stopping.wait(_PAUSE_SECONDS)
                     else:

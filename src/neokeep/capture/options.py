@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
-
-def default_jobs() -> int:
-    """Return how many threads to use: every core that this process may run on."""
-    return max(1, len(os.sched_getaffinity(0)))
+from neokeep.workers import default_jobs
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep.errors import SourceError
+from neokeep.neo4j.configuration import configuration_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -128,7 +129,7 @@ class Admin:
     @property
     def environment(self) -> dict[str, str]:
         """The environment in which the tool finds this home."""
-        return {**os.environ, "NEO4J_HOME": str(self.home), "NEO4J_CONF": str(self.home / "conf")}
+        return {**os.environ, "NEO4J_HOME": str(self.home), "NEO4J_CONF": str(configuration_directory(self.home))}
 
     @property
     def _is_old(self) -> bool:

@@ -7,15 +7,17 @@ runs no command out of a configuration file.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep.errors import AccessError, ConfigurationError
+from neokeep.neo4j import packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 FILE_NAME = "neo4j.conf"
 DEFAULT_DATABASE = "neo4j"
@@ -91,6 +93,18 @@ class Configuration:
 
     def _place(self, names: tuple[str, ...], base: Path, default: str) -> Path:
         return base / (self.get(names) or default)
+
+
+def configuration_directory(home: Path) -> Path:
+    """Choose as Neo4j's own scripts do, but trust NEO4J_CONF only when it is not another server's."""
+    environment_home = os.environ.get("NEO4J_HOME")
+    environment = os.environ.get("NEO4J_CONF")
+    if environment and (not environment_home or Path(os.path.abspath(environment_home)) == home):
+        return Path(os.path.abspath(environment))
+    usual = home / "conf"
+    if home == packages.HOME and not os.path.lexists(usual / FILE_NAME):
+        return packages.CONFIGURATION
+    return usual
 
 
 def read_configuration(home: Path, directory: Path | None) -> Configuration:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep.errors import SourceError
+from neokeep.neo4j import packages
 from neokeep.neo4j.java import inspect, java_for, release_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-SYSTEM_LIB = Path("/usr/share/neo4j/lib")
 ENTRY_POINT = "META-INF/services/org.neo4j.server.startup.EntryPoint"
 OPENED_PACKAGES = ("java.nio", "java.io", "sun.nio.ch", "java.lang", "java.util.concurrent")
 VECTOR_MODULE = "jdk.incubator.vector"
@@ -39,7 +39,7 @@ class Distribution:
     @classmethod
     def of_home(cls, home: Path, say: Callable[[str], None] = _silent) -> Distribution:
         """Find the distribution that a Neo4j home belongs to: its own `lib`, else the one of the system's package."""
-        for lib in (home / "lib", SYSTEM_LIB):
+        for lib in (home / "lib", packages.LIB):
             if lib.is_dir():
                 return cls.of_lib(lib, say)
         raise SourceError(

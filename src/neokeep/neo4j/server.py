@@ -1,7 +1,7 @@
 """Run a Neo4j server on a home: start, wait until it serves, stop, kill.
 
 The server is detached and outlives this process. Its process id is kept in `run/neo4j.pid` and is believed only while
-`/proc` shows a command line that names the home, so a signal never reaches a stranger. `conf/neo4j.conf` is the one
+`/proc` shows a command line that names the home, so a signal never reaches a stranger. neo4j.conf is the one
 source of its settings; the heap and the Bolt address are read from there.
 """
 
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neokeep.errors import LockedError, SourceError
+from neokeep.neo4j.configuration import Configuration, configuration_directory, read_configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from neokeep.neo4j.distribution import Distribution
@@ -45,8 +45,7 @@ class Server:
     @property
     def bolt_address(self) -> tuple[str, int]:
         """Host and port where the configuration makes the server listen."""
-        settings = read_settings(self.home / "conf" / "neo4j.conf")
-        host, _, port = first_of(settings, BOLT_ADDRESSES, ":7687").rpartition(":")
+        host, _, port = (self._configuration.get(BOLT_ADDRESSES) or ":7687").rpartition(":")
         return host if host not in {"", "0.0.0.0"} else "127.0.0.1", int(port)  # noqa: S104 -- it is compared
 
     @property
@@ -116,7 +115,11 @@ class Server:
             self.home / "logs" / "console.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644
         )
         command = self._command()
-        environment = {**os.environ, "NEO4J_HOME": str(self.home), "NEO4J_CONF": str(self.home / "conf")}
+        environment = {
+            **os.environ,
+            "NEO4J_HOME": str(self.home),
+            "NEO4J_CONF": str(configuration_directory(self.home)),
+        }
         try:
             # Not subprocess: the server is meant to outlive this process, and nobody keeps an object to wait for it.
             pid = os.posix_spawn(
@@ -139,13 +142,17 @@ class Server:
             time.sleep(POLL_SECONDS / 10)
 
     def _command(self) -> list[str]:
-        heap = first_of(read_settings(self.home / "conf" / "neo4j.conf"), HEAP_SIZES, DEFAULT_HEAP)
+        heap = self._configuration.get(HEAP_SIZES) or DEFAULT_HEAP
         return self.distribution.command(
             self.distribution.server_class,
             self._home_argument,
-            f"--config-dir={self.home / 'conf'}",
+            f"--config-dir={configuration_directory(self.home)}",
             options=(f"-Xmx{heap}", f"-XX:ErrorFile={self.home / 'logs' / 'hs_err.log'}", "-Dfile.encoding=UTF-8"),
         )
+
+    @property
+    def _configuration(self) -> Configuration:
+        return read_configuration(self.home, configuration_directory(self.home))
 
     @property
     def _home_argument(self) -> str:
@@ -176,21 +183,6 @@ class Server:
         logs = self.home / "logs"
         started = _says_started(logs / "neo4j.log", logged) or _says_started(logs / "console.log", 0)
         return started and _speaks_bolt(self.bolt_address)
-
-
-def read_settings(conf: Path) -> dict[str, str]:
-    """Read the settings of a neo4j.conf; of a name given twice the last one stands."""
-    try:
-        lines = conf.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return {}
-    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith("#"))
-    return {name.strip(): value.strip() for name, value in pairs}
-
-
-def first_of(settings: Mapping[str, str], names: tuple[str, ...], otherwise: str) -> str:
-    """Return the value of the first of these names that is set."""
-    return next((settings[name] for name in names if name in settings), otherwise)
 
 
 def _command_line(pid: int) -> list[bytes]:

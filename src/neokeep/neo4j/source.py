@@ -14,15 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neokeep.errors import AccessError, SourceError
-from neokeep.neo4j import locks
+from neokeep.neo4j import locks, packages
 from neokeep.neo4j.configuration import FILE_NAME, Configuration, read_configuration
+from neokeep.neo4j.configuration import configuration_directory as usual_configuration_directory
 from neokeep.neo4j.store.neostore import StoreId, looks_like_database, read_store_id
 from neokeep.neo4j.versions import Neo4jVersion
 
 SYSTEM_DATABASE = "system"
-PACKAGE_HOME = Path("/var/lib/neo4j")
-PACKAGE_CONFIGURATION = Path("/etc/neo4j")
-PACKAGE_LIB = Path("/usr/share/neo4j/lib")
 
 _KERNEL_JAR = re.compile(r"neo4j-kernel-(\d.*)\.jar")
 _ENTERPRISE_JAR = re.compile(r"neo4j-.*enterprise.*\.jar")
@@ -114,7 +112,7 @@ def find_source(
     """Find the Neo4j server at `home`; `configuration_directory` overrides where neo4j.conf is looked for."""
     home = Path(os.path.abspath(home))
     given = Path(os.path.abspath(configuration_directory)) if configuration_directory is not None else None
-    configuration = read_configuration(home, given or _configuration_directory(home))
+    configuration = read_configuration(home, given or usual_configuration_directory(home))
     if given is not None and configuration.path is None:
         raise SourceError(
             f"there is no {FILE_NAME} in {given}",
@@ -145,22 +143,10 @@ def _source(name: str, configuration: Configuration, *, data: Path | None, lib: 
     )
 
 
-def _configuration_directory(home: Path) -> Path:
-    """Choose as Neo4j's own scripts do, but trust NEO4J_CONF only when it is not another server's."""
-    environment_home = os.environ.get("NEO4J_HOME")
-    environment = os.environ.get("NEO4J_CONF")
-    if environment and (not environment_home or Path(os.path.abspath(environment_home)) == home):
-        return Path(os.path.abspath(environment))
-    usual = home / "conf"
-    if home == PACKAGE_HOME and FILE_NAME not in _names(usual):
-        return PACKAGE_CONFIGURATION
-    return usual
-
-
 def _lib_directory(configuration: Configuration) -> Path | None:
     candidates = [configuration.lib]
-    if configuration.home == PACKAGE_HOME:
-        candidates.append(PACKAGE_LIB)
+    if configuration.home == packages.HOME:
+        candidates.append(packages.LIB)
     return next((path for path in candidates if _version(_names(path)) is not None), None)
 
 
