@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from neokeep.errors import SourceError
-from neokeep.neo4j import packages
+from neokeep.neo4j import distribution, packages
 from neokeep.neo4j.distribution import Distribution
 
 if TYPE_CHECKING:
