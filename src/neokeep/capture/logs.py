@@ -93,6 +93,11 @@ class LogFollower:
         """
         self._open_new()
         if not self._held:
+            if max(log_versions(self._directory), default=-1) < self._position.version:
+                raise IntegrityError(
+                    f"the newest checkpoint points to {self._position}, a log file that never was there or was lost",
+                    remedy="The server lost part of its transaction log; run Neo4j's own consistency check on it.",
+                )
             raise CaptureVoid(f"{log_name(self._position.version)} was pruned")
         self._thread.start()
 

@@ -6,15 +6,11 @@ that a backup does not push the database's own pages out.
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 import time
 
-COLD_PIECE = 256 * 1024
-"""Bytes read from disk at once, before the page cache is asked again."""
-
-_NOT_CACHED = (errno.EAGAIN, errno.EOPNOTSUPP, errno.EINVAL)
+from neokeep.capture import page_cache
 
 
 class RateLimit:
@@ -56,15 +52,19 @@ class GentleReader:
         self._rate.wait(stopping)
 
     def read_into(self, descriptor: int, view: memoryview, offset: int) -> int:
-        """Fill `view` from `offset` on; return the bytes read, fewer than asked for only at the end of the file."""
-        done = _read_cached(descriptor, view, offset)
+        """Fill `view` from `offset` on; return the bytes read, fewer than asked for only at the end of the file.
+
+        `offset` is a multiple of the page size.
+        """
+        cold = page_cache.cold_ranges(descriptor, offset, len(view))
+        done = 0
         while done < len(view):
-            count = os.preadv(descriptor, [view[done : done + COLD_PIECE]], offset + done)
+            count = os.preadv(descriptor, [view[done:]], offset + done)
             if count == 0:
                 break
-            os.posix_fadvise(descriptor, offset + done, count, os.POSIX_FADV_DONTNEED)
             done += count
-            done += _read_cached(descriptor, view[done:], offset + done)
+        for start, length in cold:
+            os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_DONTNEED)
         self._rate.spend(done)
         with self._lock:
             self.bytes_read += done
@@ -76,18 +76,3 @@ def open_for_reading(path: str | os.PathLike[str]) -> int:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
     return descriptor
-
-
-def _read_cached(descriptor: int, view: memoryview, offset: int) -> int:
-    """Read what is in the page cache; 0 where the file system cannot tell."""
-    done = 0
-    try:
-        while done < len(view):
-            count = os.preadv(descriptor, [view[done:]], offset + done, os.RWF_NOWAIT)
-            if count == 0:
-                break
-            done += count
-    except OSError as problem:
-        if problem.errno not in _NOT_CACHED:
-            raise
-    return done

@@ -10,6 +10,7 @@ import numpy as np
 from neokeep.errors import IntegrityError
 from neokeep.repository.block import ID_SIZE, decode_block
 from neokeep.repository.pack import pack_name
+from neokeep.storage.base import ObjectMissing
 
 if TYPE_CHECKING:
     from neokeep.repository.index import BlockIndex
@@ -42,5 +43,8 @@ class BlockReader:
             )
         location = self.index.locate(np.array([row]))
         name = pack_name(self.index.packs[int(location.pack[0])].identity)
-        stored = self.storage.read(name, int(location.offset[0]), int(location.stored[0]))
+        try:
+            stored = self.storage.read(name, int(location.offset[0]), int(location.stored[0]))
+        except ObjectMissing as problem:
+            raise IntegrityError(problem.message, remedy=problem.remedy) from problem
         return bytes(decode_block(memoryview(stored), identity, size))

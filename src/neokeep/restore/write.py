@@ -92,7 +92,7 @@ def write_files(
         )
     progress.begin("restoring", sum(file.content.size for file in files))
     run_jobs(reader, plan, lambda: _Writer(paths, progress), jobs)
-    _sync(paths, jobs)
+    _finish(paths, files, jobs)
     for directory in sorted({parent for path in paths for parent in _below(path, areas.values())}, reverse=True):
         with explained("write", directory):
             fsync_directory(directory)
@@ -120,7 +120,6 @@ def _create(path: Path, file: FileEntry, owner: Owner) -> None:
     with explained("write", path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.fchmod(descriptor, file.mode)
             os.ftruncate(descriptor, file.content.size)
         finally:
             os.close(descriptor)
@@ -203,18 +202,20 @@ def _is_zero(view: memoryview) -> bool:
     return view[0] == 0 and not np.frombuffer(view, np.uint8).any()
 
 
-def _sync(paths: Sequence[Path], jobs: int) -> None:
-    """Make all files durable, several at a time."""
-    pending = iter(paths)
+def _finish(paths: Sequence[Path], files: Sequence[FileEntry], jobs: int) -> None:
+    """Give all files their modes and make them durable, several at a time."""
+    pending = iter(zip(paths, files, strict=True))
     lock = threading.Lock()
 
     def work(stopping: threading.Event) -> None:
         while not stopping.is_set():
             with lock:
-                path = next(pending, None)
-            if path is None:
+                item = next(pending, None)
+            if item is None:
                 return
+            path, file = item
             with _opened(path) as descriptor:
+                os.fchmod(descriptor, file.mode)
                 os.fsync(descriptor)
 
     run_workers(work, jobs)
