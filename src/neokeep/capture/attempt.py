@@ -48,6 +48,7 @@ def capture_once(
         IntegrityError: the transaction log of the source is damaged.
     """
     store_id = str(database.store_id())
+    places = _places(database)
     checkpoint = choose_checkpoint(database.log_directory)
     follower = LogFollower(database.log_directory, checkpoint.position, writer)
     try:
@@ -64,6 +65,8 @@ def capture_once(
     changes = explain_changes(before, after)
     if changes.void:
         raise CaptureVoid(changes.void)
+    if _places(database) != places:
+        raise CaptureVoid("the directories of the database were replaced")
     _require_same_files(database, copied, store_id)
     drop = copied.drop | changes.drop
     entries = [entry for path, entry in sorted(copied.entries.items()) if not is_dropped(path, drop)]
@@ -86,6 +89,15 @@ def _list(database: Database) -> Listing:
             remedy="Let the server finish the migration, then repeat the backup.",
         )
     return listing
+
+
+def _places(database: Database) -> list[tuple[int, int]]:
+    """Tell store and log directory apart from others that may come to stand under their names."""
+    try:
+        status = [directory.stat() for directory in (database.store_directory, database.log_directory)]
+    except FileNotFoundError as problem:
+        raise CaptureVoid(f"{problem.filename} vanished") from problem
+    return [(item.st_dev, item.st_ino) for item in status]
 
 
 def _require_same_files(database: Database, copied: Copied, store_id: str) -> None:

@@ -210,6 +210,7 @@ def _manifest(
             attempts=effort.attempts,
             file_retries=image.file_retries,
         ),
+        tail=log.tail,
     )
 
 

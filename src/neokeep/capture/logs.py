@@ -24,7 +24,7 @@ from neokeep.neo4j.log.header import LARGEST, LogHeader, expect_version, parse_h
 from neokeep.neo4j.log.names import log_name, log_versions
 from neokeep.neo4j.log.scan import Scan, Tail, has_commit, scan_log
 from neokeep.repository.block import block_size
-from neokeep.repository.manifest import FileEntry
+from neokeep.repository.manifest import FileEntry, Span
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +63,7 @@ class FollowedLog:
     last_commit_time: int | None = None
     last_checksum: int | None = None
     kernel_version: int | None = None
+    tail: Span | None = None
     torn: str = ""
     bytes_read: int = 0
 
@@ -257,7 +258,15 @@ class LogFollower:
         log.end = LogPosition(file.version, scan.end)
         log.last_transaction = scan.last_transaction
         log.last_checksum = scan.last_checksum
-        if scan.ends:
+        if scan.ends and scan.last_checksum is not None:
+            start = scan.ends[-2] if len(scan.ends) > 1 else scan.start
+            log.tail = Span(
+                transaction=scan.last_transaction,
+                checksum=scan.last_checksum,
+                version=file.version,
+                start=start,
+                end=scan.end,
+            )
             log.last_commit_time = scan.commit_times[-1]
             log.kernel_version = scan.kernel_version
 

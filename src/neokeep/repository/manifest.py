@@ -72,6 +72,16 @@ class LogPoint(msgspec.Struct, frozen=True, kw_only=True):
     checksum: int | None = None
 
 
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """A transaction in the log: its id, the CRC-32C in its commit entry, its file version, and its byte range there."""
+
+    transaction: int
+    checksum: int
+    version: int
+    start: int
+    end: int
+
+
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """What a backup cost. Bytes stored are after compression, and only what the repository did not have."""
 
@@ -112,6 +122,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[LeftOut, ...]
     events: tuple[str, ...]
     statistics: Statistics
+    tail: Span | None = None
+    """Where the chain goes on; None when the captured log holds no transaction at all."""
 
 
 FORMAT = 1

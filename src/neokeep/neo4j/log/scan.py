@@ -167,6 +167,8 @@ def _start_entry(window: _Window, scan: Scan, start: int, header: LogHeader) -> 
         raise _Damaged(f"unknown kernel version {kernel_version} at {start}")
     if len(data) - at < 2:
         raise _Torn(f"the transaction at {start} is cut in its first bytes")
+    if data[at + 1] == 0:
+        raise _Torn(f"the transaction at {start} is cut behind its first byte")
     if data[at + 1] != entries.START:
         name = entries.ENTRY_NAMES.get(data[at + 1], f"type {data[at + 1]}")
         raise _Damaged(f"a {name} entry where a transaction must start, at {start}")
@@ -180,7 +182,7 @@ def _start_entry(window: _Window, scan: Scan, start: int, header: LogHeader) -> 
     if layout.previous_checksum is not None and expected is not None and values[layout.previous_checksum] != expected:
         raise _Damaged(f"the transaction at {start} does not follow on the one before: its previous checksum differs")
     if layout.append_index is not None and header.last_append_index is not None:
-        index = header.last_append_index + 1 + len(scan.ends)
+        index = header.last_append_index + scan.last_transaction + 1 - header.last_transaction
         if values[layout.append_index] != index:
             raise _Damaged(f"append index {values[layout.append_index]} at {start} where {index} must come")
     return start + layout.size + int(values[-1])

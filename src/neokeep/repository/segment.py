@@ -1,0 +1,145 @@
+"""Segments: stretches of a transaction log, each one object that needs nothing else.
+
+A segment belongs to the chain of one full backup and begins where the one before ends. Its bytes are those of the log
+files, verified transaction by transaction before they were stored. Bytes are laid out in docs/format.md.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+from blake3 import blake3
+
+from neokeep.compression import ZstdError, compress, decompress
+from neokeep.errors import IntegrityError
+from neokeep.storage.base import ObjectExists, ObjectMissing
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from neokeep.repository.manifest import Span
+    from neokeep.storage.base import Storage
+
+MAGIC = b"NKSEGM1\n"
+PREFIX = "segments"
+_LENGTH = struct.Struct("<I")
+_NAME = re.compile(r"(\d{20})-(\d{20})")
+_LEVEL = 1
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes of one log file: `length` bytes from `start` on. A piece of a new file begins at 0, with its header."""
+
+    version: int
+    start: int
+    length: int
+
+
+class SegmentHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """What a segment holds: transactions `first` to `last`, and where the chain goes on behind it."""
+
+    chain: str
+    database: str
+    store_id: str
+    first: int
+    last: int
+    first_commit_time: datetime
+    last_commit_time: datetime
+    tail: Span
+    pieces: tuple[Piece, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentName:
+    """What the name of a segment tells without reading it."""
+
+    chain: str
+    first: int
+    last: int
+    size: int
+
+    @property
+    def name(self) -> str:
+        """The object name."""
+        return segment_name(self.chain, self.first, self.last)
+
+
+def segment_name(chain: str, first: int, last: int) -> str:
+    """Return the object name of a segment."""
+    return f"{PREFIX}/{chain}/{first:020}-{last:020}"
+
+
+def store_segment(storage: Storage, header: SegmentHeader, data: bytes) -> int:
+    """Store a segment; return its stored bytes, 0 when the very same stretch was there already."""
+    encoded = msgspec.json.encode(header)
+    body = _LENGTH.pack(len(encoded)) + encoded + compress(data, _LEVEL)
+    content = MAGIC + blake3(body).digest() + body
+    try:
+        storage.create(segment_name(header.chain, header.first, header.last), content)
+    except ObjectExists:
+        return 0
+    return len(content)
+
+
+def read_segment(storage: Storage, name: str) -> tuple[SegmentHeader, bytes]:
+    """Read a segment: its header, and the bytes of its pieces, concatenated.
+
+    Raises:
+        IntegrityError: it is missing or damaged.
+    """
+    try:
+        content = storage.read(name)
+    except ObjectMissing as problem:
+        raise IntegrityError(f"the segment {name} is missing", remedy=problem.remedy) from problem
+    return _decode(name, content)
+
+
+def _decode(name: str, content: bytes) -> tuple[SegmentHeader, bytes]:
+    head = len(MAGIC) + 32
+    body = memoryview(content)[head:]
+    damaged = IntegrityError(
+        f"the segment {name} is damaged", remedy="Restore to a moment before it; 'neokeep verify' tells which remain."
+    )
+    if content[: len(MAGIC)] != MAGIC or blake3(body).digest() != content[len(MAGIC) : head]:
+        raise damaged
+    try:
+        (length,) = _LENGTH.unpack_from(body)
+        header = msgspec.json.decode(body[_LENGTH.size : _LENGTH.size + length], type=SegmentHeader)
+        data = decompress(body[_LENGTH.size + length :])
+    except (msgspec.MsgspecError, ZstdError, struct.error) as problem:
+        raise damaged from problem
+    if name != segment_name(header.chain, header.first, header.last) or len(data) != sum(
+        piece.length for piece in header.pieces
+    ):
+        raise damaged
+    return header, data
+
+
+def list_segments(storage: Storage, chain: str) -> list[SegmentName]:
+    """List the segments of a chain by their names, in the order of their transactions."""
+    found: list[SegmentName] = []
+    for item in storage.list(f"{PREFIX}/{chain}"):
+        match = _NAME.fullmatch(item.name.rsplit("/", 1)[1])
+        if match:
+            found.append(SegmentName(chain, int(match[1]), int(match[2]), item.size))
+    return sorted(found, key=lambda segment: (segment.first, segment.last))
+
+
+def contiguous(segments: list[SegmentName], after: int) -> list[SegmentName]:
+    """Choose segments that lead on from transaction `after` without a gap, as far as any do.
+
+    Where segments overlap (a merged one beside those it was made of) the one that reaches farthest is taken.
+    """
+    chosen: list[SegmentName] = []
+    reached = after
+    while True:
+        following = [segment for segment in segments if segment.first == reached + 1]
+        if not following:
+            return chosen
+        chosen.append(max(following, key=lambda segment: segment.last))
+        reached = chosen[-1].last
