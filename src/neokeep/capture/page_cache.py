@@ -29,7 +29,11 @@ def cold_ranges(descriptor: int, offset: int, length: int) -> list[Range]:
         return _probe(descriptor, offset, length)
     pages = -(-length // _PAGE)
     resident = (ctypes.c_ubyte * pages)()
-    with mmap.mmap(descriptor, length, mmap.MAP_SHARED, mmap.PROT_READ, offset=offset) as mapped:
+    try:
+        mapped = mmap.mmap(descriptor, length, mmap.MAP_SHARED, mmap.PROT_READ, offset=offset)
+    except ValueError:
+        return []  # The file became shorter a moment ago; reading it will tell.
+    with mapped:
         content = np.frombuffer(mapped, np.uint8)
         libc = ctypes.CDLL(None, use_errno=True)
         answer = libc.mincore(ctypes.c_void_p(content.ctypes.data), ctypes.c_size_t(length), resident)

@@ -138,7 +138,10 @@ def _sequences(session: Session, acknowledged: Mapping[int, int], attempted: Map
 def _range_index(session: Session) -> Iterator[str]:
     wanted: dict[str, set[int]] = defaultdict(set)
     for row in session.run(SCANNED):
-        wanted[row["holder"]].add(row["number"])
+        if row["holder"] is None:
+            yield f"account {row['number']} has no holder"
+        else:
+            wanted[row["holder"]].add(row["number"])
     found: dict[str, set[int]] = defaultdict(set)
     for row in session.run(LOOKED_UP, values=sorted(wanted)):
         found[row["value"]].add(row["number"])
@@ -157,7 +160,11 @@ def _fulltext_index(session: Session) -> Iterator[str]:
     wanted: dict[str, set[int]] = defaultdict(set)
     rows = session.run(SCANNED)
     for row in rows:
-        wanted[row["note"].split()[1]].add(row["number"])
+        words = (row["note"] or "").split()
+        if len(words) < 2:
+            yield f"account {row['number']} has the note {row['note']!r}"
+        else:
+            wanted[words[1]].add(row["number"])
     sample = dict(sorted(wanted.items())[:: max(1, len(wanted) // SAMPLE)])
     found: dict[str, set[int]] = defaultdict(set)
     for row in session.run(FULLTEXT, values=sorted(sample)):

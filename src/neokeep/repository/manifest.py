@@ -7,7 +7,7 @@ know; a change that old readers must not ignore raises the repository's required
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from blake3 import blake3
@@ -17,6 +17,7 @@ from neokeep.errors import IntegrityError
 
 MAGIC = b"NKBACK1\n"
 PREFIX = "backups"
+_MOMENT = "%Y%m%d-%H%M%S"
 
 
 class BlockList(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +33,10 @@ class BlockList(msgspec.Struct, frozen=True, kw_only=True):
     ids: bytes
     hash: bytes
     """BLAKE3 over all block ids of the content, concatenated."""
+
+
+NO_BLOCKS = BlockList(size=0, block_size=1, depth=0, ids=b"", hash=b"")
+"""The file list of a backup that has no files of its own."""
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +127,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[LeftOut, ...]
     events: tuple[str, ...]
     statistics: Statistics
+    base: str | None = None
+    """Of an incremental backup: the label of the full one that it goes on with."""
+    reason: str = ""
+    """Why it is of this type."""
     tail: Span | None = None
     """Where the chain goes on; None when the captured log holds no transaction at all."""
 
@@ -134,9 +143,17 @@ def manifest_name(label: str) -> str:
     return f"{PREFIX}/{label}"
 
 
-def new_label(database: str, started_at: datetime) -> str:
-    """Return the label of a full backup, such as `neo4j-20261122-173015F`."""
-    return f"{database}-{started_at.astimezone(UTC):%Y%m%d-%H%M%S}F"
+def new_label(database: str, started_at: datetime, base: str | None = None) -> str:
+    """Return a label: `neo4j-20261122-173015F` for a full backup, with `_20261122-180000I` for an incremental one."""
+    moment = f"{started_at.astimezone(UTC):{_MOMENT}}"
+    return f"{database}-{moment}F" if base is None else f"{base}_{moment}I"
+
+
+def next_label(label: str) -> str:
+    """Return the label of one second later, for a backup whose own is taken."""
+    head, moment, letter = label[:-16], label[-16:-1], label[-1]
+    later = datetime.strptime(moment, _MOMENT).replace(tzinfo=UTC) + timedelta(seconds=1)
+    return f"{head}{later:{_MOMENT}}{letter}"
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from neokeep.repository.manifest import (
     decode_manifest,
     encode_manifest,
     manifest_name,
+    next_label,
 )
 from neokeep.storage.base import ObjectExists, ObjectMissing, Storage, StoredObject
 
@@ -143,7 +144,7 @@ class Repository:
             try:
                 self.storage.create(manifest_name(manifest.label), encode_manifest(manifest))
             except ObjectExists:
-                manifest = msgspec.structs.replace(manifest, label=_next_label(manifest.label))
+                manifest = msgspec.structs.replace(manifest, label=next_label(manifest.label))
             else:
                 return manifest
 
@@ -228,9 +229,3 @@ def _age(item: Manifest | DamagedManifest) -> tuple[datetime, str]:
     if isinstance(item, DamagedManifest):
         return datetime.min.replace(tzinfo=UTC), item.label
     return item.finished_at, item.label
-
-
-def _next_label(label: str) -> str:
-    head, day, clock = label.rsplit("-", 2)
-    moment = datetime.strptime(f"{day}-{clock}", "%Y%m%d-%H%M%SF").replace(tzinfo=UTC) + timedelta(seconds=1)
-    return f"{head}-{moment:%Y%m%d-%H%M%S}F"

@@ -1,0 +1,205 @@
+"""Incremental backup: the new transactions of a source as segments of the newest chain, then a manifest for the label.
+
+Reads and stores in proportion to the new log. Whether the chain can go on is decided before anything is read; the
+reason why not is an answer, never a silent full backup.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from neokeep.capture.chain import ChainBroken, Stretch, read_on, require_unbroken
+from neokeep.capture.origin import source_record
+from neokeep.errors import SourceError
+from neokeep.repository import manifest as manifests
+from neokeep.repository.chains import Chain, chain_of, end_of
+from neokeep.repository.manifest import Manifest, Span
+from neokeep.repository.segment import SegmentHeader, store_segment
+from neokeep.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from neokeep.capture.options import CaptureOptions
+    from neokeep.neo4j.source import Database, Source
+    from neokeep.repository.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which type a backup has to be and why; `chain` and `tail` where it can go on with a chain."""
+
+    type: str
+    reason: str
+    chain: Chain | None = None
+    tail: Span | None = None
+
+
+@dataclass(slots=True)
+class Archived:
+    """What was taken from the log: the new end of the chain, and the cost."""
+
+    tail: Span
+    last_commit_time: datetime | None
+    transactions: int = 0
+    segments: int = 0
+    bytes_read: int = 0
+    bytes_stored: int = 0
+
+
+def decide(
+    source: Source, database: Database, repository: Repository, options: CaptureOptions, now: datetime
+) -> Decision:
+    """Decide between full and incremental; a Decision without a chain says why it cannot be incremental."""
+    if options.type == "full":
+        return Decision("full", "a full backup was asked for")
+    base = _newest_base(source, database, repository)
+    if base is None:
+        return Decision("full", "there is no full backup of this database yet")
+    chain = chain_of(repository, base)
+    try:
+        tail = _tail_of(repository, database, chain)
+    except ChainBroken as broken:
+        return Decision("full", str(broken))
+    due = _full_is_due(chain, options, now) if options.type == "auto" else ""
+    if due:
+        return Decision("full", due)
+    return Decision("incremental", f"the chain of {base.label} holds", chain, tail)
+
+
+def _tail_of(repository: Repository, database: Database, chain: Chain) -> Span:
+    """Find where a chain goes on, proven against the source's log.
+
+    Raises:
+        ChainBroken: it does not.
+    """
+    if chain.base.store_id != str(database.store_id()):
+        raise ChainBroken("the store is another one than that of the newest full backup")
+    tail = end_of(repository, chain).tail
+    if tail is None:
+        raise ChainBroken("the newest full backup holds no transaction to go on from")
+    require_unbroken(database.log_directory, tail)
+    return tail
+
+
+def _newest_base(source: Source, database: Database, repository: Repository) -> Manifest | None:
+    """Find the newest full backup of this database of this source."""
+    fulls: Sequence[Manifest] = [
+        item
+        for item in repository.manifests()
+        if isinstance(item, Manifest)
+        and item.type == "full"
+        and item.database == database.name
+        and (item.source.name == source.name or item.store_id == str(database.store_id()))
+    ]
+    return max(fulls, key=lambda item: item.finished_at, default=None)
+
+
+def _full_is_due(chain: Chain, options: CaptureOptions, now: datetime) -> str:
+    """Say why the policy asks for a full backup, or nothing."""
+    age = now - chain.base.finished_at
+    if options.full_every is not None and age >= timedelta(seconds=options.full_every):
+        return f"the newest full backup is {age.days} days and {age.seconds // 3600} hours old"
+    log = sum(segment.size for segment in chain.segments)
+    stored = chain.base.statistics.size_bytes
+    if options.full_at_log_share is not None and log > stored * options.full_at_log_share:
+        return f"the archived log has grown to {log / stored:.0%} of the store"
+    return ""
+
+
+def incremental_backup(source: Source, database: Database, repository: Repository, decision: Decision) -> Manifest:
+    """Archive the new log of a database and commit a backup that names its end.
+
+    Raises:
+        SourceError: the log has a gap; what was archived before it is kept.
+        IntegrityError: the log is damaged.
+    """
+    if decision.chain is None or decision.tail is None:
+        raise ValueError("an incremental backup needs a chain that holds")
+    started_at, began = datetime.now(UTC), time.monotonic()
+    chain, base = decision.chain, decision.chain.base
+    running = source.lock().held or database.lock().held
+    try:
+        archived = archive(database, repository, chain, decision.tail)
+    except ChainBroken as broken:
+        raise SourceError(
+            f"the log of {database.name} broke off while it was archived: {broken}",
+            remedy="Repeat the backup: what was archived before the gap is kept, and a full backup goes on from here.",
+        ) from broken
+    tail = archived.tail
+    return repository.commit(
+        msgspec.structs.replace(
+            base,
+            label=manifests.new_label(database.name, started_at, base.label),
+            type="incremental",
+            base=base.label,
+            reason=decision.reason,
+            neokeep_version=__version__,
+            source=source_record(source, running=running),
+            neo4j_version=str(source.version) if source.version else None,
+            started_at=started_at,
+            finished_at=datetime.now(UTC),
+            first_transaction=decision.tail.transaction + 1,
+            end=manifests.LogPoint(
+                version=tail.version,
+                offset=tail.end,
+                transaction=tail.transaction,
+                commit_time=archived.last_commit_time or end_of(repository, chain).commit_time,
+                checksum=tail.checksum,
+            ),
+            tail=tail,
+            files=manifests.NO_BLOCKS,
+            file_count=0,
+            left_out=(),
+            events=(),
+            statistics=manifests.Statistics(
+                seconds=round(time.monotonic() - began, 3),
+                bytes_read=archived.bytes_read,
+                size_bytes=archived.bytes_read,
+                stored_bytes=archived.bytes_stored,
+                blocks=0,
+                new_blocks=0,
+                attempts=1,
+                file_retries=0,
+            ),
+        )
+    )
+
+
+def archive(database: Database, repository: Repository, chain: Chain, tail: Span) -> Archived:
+    """Store every complete transaction behind `tail` as segments of the chain.
+
+    Raises:
+        ChainBroken: the log has a gap behind what was stored so far.
+        IntegrityError: the log is damaged.
+    """
+    archived = Archived(tail, None)
+    for stretch in read_on(database.log_directory, tail):
+        header = _header(chain, database, stretch)
+        archived.bytes_stored += store_segment(repository.storage, header, stretch.data)
+        archived.tail = stretch.tail
+        archived.last_commit_time = stretch.last_commit_time
+        archived.transactions += stretch.last - stretch.first + 1
+        archived.segments += 1
+        archived.bytes_read += len(stretch.data)
+    return archived
+
+
+def _header(chain: Chain, database: Database, stretch: Stretch) -> SegmentHeader:
+    return SegmentHeader(
+        chain=chain.base.label,
+        database=database.name,
+        store_id=chain.base.store_id,
+        first=stretch.first,
+        last=stretch.last,
+        first_commit_time=stretch.first_commit_time,
+        last_commit_time=stretch.last_commit_time,
+        tail=stretch.tail,
+        pieces=stretch.pieces,
+        created_at=datetime.now(UTC),
+    )

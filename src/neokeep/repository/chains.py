@@ -1,0 +1,71 @@
+"""Chains: a full backup and the segments that lead on from it without a gap. What can be restored, to which moments.
+
+Planning is pure; only listing and the reading of a chain's last segment touch the repository.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from neokeep.repository.segment import SegmentHeader, SegmentName, contiguous, list_segments, read_segment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from neokeep.repository.manifest import Manifest, Span
+    from neokeep.repository.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A base and its segments, as far as they follow on without a gap."""
+
+    base: Manifest
+    segments: tuple[SegmentName, ...]
+
+    @property
+    def last_transaction(self) -> int:
+        """The newest transaction that the chain reaches."""
+        return self.segments[-1].last if self.segments else self.base.end.transaction or 0
+
+    def reaches(self, transaction: int) -> bool:
+        """Tell whether a transaction lies in the restore window."""
+        return (self.base.end.transaction or 0) <= transaction <= self.last_transaction
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEnd:
+    """Where a chain goes on, and the commit time of its newest transaction; None where it holds none."""
+
+    tail: Span | None
+    commit_time: datetime | None
+
+
+def chain_of(repository: Repository, base: Manifest) -> Chain:
+    """Find the segments of a full backup."""
+    segments = list_segments(repository.storage, base.label)
+    return Chain(base, tuple(contiguous(segments, base.end.transaction or 0)))
+
+
+def chains_of(repository: Repository, manifests: Sequence[Manifest]) -> list[Chain]:
+    """Find the chains of all full backups among some manifests, in their order."""
+    return [chain_of(repository, manifest) for manifest in manifests if manifest.type == "full"]
+
+
+def end_of(repository: Repository, chain: Chain) -> ChainEnd:
+    """Read where a chain ends, from its last segment or its base.
+
+    Raises:
+        IntegrityError: the last segment is damaged.
+    """
+    if not chain.segments:
+        return ChainEnd(chain.base.tail, chain.base.end.commit_time)
+    header = header_of(repository, chain.segments[-1])
+    return ChainEnd(header.tail, header.last_commit_time)
+
+
+def header_of(repository: Repository, segment: SegmentName) -> SegmentHeader:
+    """Read what a segment says of itself."""
+    return read_segment(repository.storage, segment.name)[0]
