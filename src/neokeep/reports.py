@@ -5,12 +5,9 @@ Fields may be added, never removed or renamed. Times are UTC with zone; sizes ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import msgspec
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 class LeftOutInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +50,10 @@ class BackupInfo(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[LeftOutInfo, ...]
     events: tuple[str, ...]
     neokeep_version: str
+    base: str | None = None
+    """Of an incremental backup: the full one that it goes on with."""
+    reason: str = ""
+    """Why it is of this type."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,9 +93,13 @@ class InitReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcome of `restore`. `recovered` tells whether Neo4j's recovery ran already."""
+    """Outcome of `restore`: `label` is the full backup, `segments` counts the stretches of log put on top of it.
+
+    `recovered` tells whether Neo4j's recovery ran already.
+    """
 
     label: str
+    segments: int
     database: str
     restored_as: str
     home: str

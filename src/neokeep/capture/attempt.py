@@ -91,13 +91,16 @@ def _list(database: Database) -> Listing:
     return listing
 
 
-def _places(database: Database) -> list[tuple[int, int]]:
-    """Tell store and log directory apart from others that may come to stand under their names."""
-    try:
-        status = [directory.stat() for directory in (database.store_directory, database.log_directory)]
-    except FileNotFoundError as problem:
-        raise CaptureVoid(f"{problem.filename} vanished") from problem
-    return [(item.st_dev, item.st_ino) for item in status]
+def _places(database: Database) -> list[tuple[int, int] | None]:
+    """Tell store and log directory apart from others that may come to stand under their names; None for none."""
+    places: list[tuple[int, int] | None] = []
+    for directory in (database.store_directory, database.log_directory):
+        try:
+            status = directory.stat()
+            places.append((status.st_dev, status.st_ino))
+        except FileNotFoundError:
+            places.append(None)
+    return places
 
 
 def _require_same_files(database: Database, copied: Copied, store_id: str) -> None:

@@ -73,4 +73,6 @@ def backup_info(manifest: Manifest) -> reports.BackupInfo:
         ),
         events=manifest.events,
         neokeep_version=manifest.neokeep_version,
+        base=manifest.base,
+        reason=manifest.reason,
     )

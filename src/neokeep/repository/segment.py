@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,12 +17,10 @@ from blake3 import blake3
 
 from neokeep.compression import ZstdError, compress, decompress
 from neokeep.errors import IntegrityError
+from neokeep.repository.manifest import Span
 from neokeep.storage.base import ObjectExists, ObjectMissing
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from neokeep.repository.manifest import Span
     from neokeep.storage.base import Storage
 
 MAGIC = b"NKSEGM1\n"

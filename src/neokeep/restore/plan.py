@@ -16,10 +16,10 @@ FIRST_OF_4X_LOGS = 5
 """Kernel versions below this are Neo4j 4.x: another log format, which only 4.x itself can recover."""
 
 
-def choose_backup(
-    manifests: Sequence[Manifest], database: str, *, label: str | None, from_source: str | None, home: str
-) -> Manifest:
-    """Choose the backup to restore: the one with the label, else the newest of the database.
+def choose_source(
+    manifests: Sequence[Manifest], database: str, *, from_source: str | None, home: str
+) -> list[Manifest]:
+    """Choose whose backups of a database are meant: those of one source.
 
     Where several sources have such a database, the source whose home is the target is taken; otherwise the user has to
     say which, since the newest of them may be another graph.
@@ -31,30 +31,32 @@ def choose_backup(
     candidates = [item for item in manifests if item.database == database]
     if from_source is not None:
         candidates = [item for item in candidates if item.source.name == from_source]
-    if label is not None:
-        chosen = [item for item in candidates if item.label == label]
-        if not chosen:
-            raise RepositoryError(_none_with(manifests, database, label), remedy="List them with: neokeep info")
-        return chosen[0]
-    if not candidates:
+    if not any(item.type == "full" for item in candidates):
         raise _no_backup(manifests, database, from_source)
     sources = {item.source.name for item in candidates}
     if len(sources) > 1:
         here = [item for item in candidates if item.source.home == home]
-        if not here:
+        if not any(item.type == "full" for item in here):
             raise UsageError(
                 f"several sources have backups of {database}: {', '.join(sorted(sources))}",
                 remedy="Say which with --from-source NAME or --backup LABEL.",
             )
-        candidates = here
-    return max(candidates, key=lambda item: (item.finished_at, item.label))
+        return here
+    return candidates
 
 
-def _none_with(manifests: Sequence[Manifest], database: str, label: str) -> str:
-    other = [item for item in manifests if item.label == label]
-    if other:
-        return f"backup {label} is of database {other[0].database} of {other[0].source.name}, not of {database}"
-    return f"there is no backup {label}"
+def require_database(manifest: Manifest, database: str, from_source: str | None) -> None:
+    """Check that a backup chosen by its label is of the database, and of the source, that was asked for.
+
+    Raises:
+        RepositoryError: it is not.
+    """
+    if manifest.database != database or from_source not in (None, manifest.source.name):
+        wanted = database if from_source is None else f"{database} of {from_source}"
+        raise RepositoryError(
+            f"backup {manifest.label} is of database {manifest.database} of {manifest.source.name}, not of {wanted}",
+            remedy="List them with: neokeep info",
+        )
 
 
 def _no_backup(manifests: Sequence[Manifest], database: str, from_source: str | None) -> RepositoryError:

@@ -22,16 +22,19 @@ from neokeep.neo4j.names import require_database_name
 from neokeep.neo4j.source import SYSTEM_DATABASE, Source, find_source, future_source
 from neokeep.repository.contents import file_list
 from neokeep.repository.info import backup_info
-from neokeep.repository.manifest import Manifest
 from neokeep.repository.reader import BlockReader
-from neokeep.restore.plan import choose_backup, require_openable
+from neokeep.restore.choose import choose_plan
+from neokeep.restore.logs import LogEnd, apply_segments, cut_log
+from neokeep.restore.plan import require_openable
 from neokeep.restore.swap import Place, Staging, settle, stage, swap
+from neokeep.restore.targets import NEWEST, Moment, RestorePlan
 from neokeep.restore.write import Owner, make_directory, write_files
 from neokeep.units import format_size
 
 if TYPE_CHECKING:
     from neokeep.neo4j.distribution import Distribution
     from neokeep.progress import Progress
+    from neokeep.repository.manifest import Manifest
     from neokeep.repository.repository import Repository
 
 _HEADROOM = 64 * 1024 * 1024
@@ -58,21 +61,25 @@ def restore(
     restored_as: str | None = None,
     overwrite: bool = False,
     recover: bool = False,
+    moment: Moment = NEWEST,
     jobs: int,
     progress: Progress,
 ) -> reports.RestoreReport:
-    """Restore a backup of `database`, the newest by default.
+    """Restore `database` up to a moment, or as it was in the backup with a label; the newest by default.
 
     Raises:
         LockedError: the target database is open in a running server.
-        UsageError: the target exists and `overwrite` is not given, or the choice of backup is not clear.
+        UsageError: the target exists and `overwrite` is not given, the moment lies outside every restore window, or the
+            choice of backup is not clear.
         RepositoryError, IntegrityError, SpaceError, AccessError, SourceError: what it says; the target is as it was.
     """
     began = time.monotonic()
     source = _target_source(home, configuration_directory)
-    manifest = _choose(repository, database, label, from_source, source)
-    target = _target(source, manifest, restored_as)
-    require_openable(manifest, source.version)
+    plan = choose_plan(
+        repository, database.lower(), label=label, from_source=from_source, home=str(source.home), moment=moment
+    )
+    target = _target(source, plan.base, restored_as)
+    require_openable(plan.base, source.version)
     distribution = _distribution(source) if recover else None
     owner = _owner(source)
     for directory in (target.place.store.parent, target.place.log.parent):
@@ -86,17 +93,17 @@ def restore(
                 f"{target.place.store} exists already",
                 remedy="Restore under another name with --as NAME, or replace it with --overwrite.",
             )
-        _require_space(target, manifest)
+        _require_space(target, plan)
         staging = stage(target.place)
         try:
-            _write(repository, manifest, target, staging, owner, distribution, jobs, progress)
+            end = _write(repository, plan, target, staging, owner, distribution, jobs, progress)
             swap(target.place, staging)
         except BaseException:
             settle(target.place)
             raise
         finally:
             progress.end()
-    return _report(manifest, target, began, replaced=replaced, recovered=recover)
+    return _report(plan, end, target, began, replaced=replaced, recovered=recover)
 
 
 def _target_source(home: Path, configuration_directory: Path | None) -> Source:
@@ -104,16 +111,6 @@ def _target_source(home: Path, configuration_directory: Path | None) -> Source:
     if not home.exists() or (home.is_dir() and not any(home.iterdir())):
         return future_source(home, configuration_directory)
     return find_source(home, configuration_directory)
-
-
-def _choose(
-    repository: Repository, database: str, label: str | None, from_source: str | None, source: Source
-) -> Manifest:
-    if label is not None:
-        candidates = [repository.manifest(label)]
-    else:
-        candidates = [item for item in repository.manifests() if isinstance(item, Manifest)]
-    return choose_backup(candidates, database.lower(), label=label, from_source=from_source, home=str(source.home))
 
 
 def _target(source: Source, manifest: Manifest, restored_as: str | None) -> _Target:
@@ -157,35 +154,43 @@ def _keep_out_servers(target: _Target, guard: ExitStack) -> None:
         guard.enter_context(locks.hold(target.place.store / locks.DATABASE_LOCK))
 
 
-def _require_space(target: _Target, manifest: Manifest) -> None:
-    needed = manifest.statistics.size_bytes + _HEADROOM
+def _require_space(target: _Target, plan: RestorePlan) -> None:
+    # Log compresses to a third or less; its bytes before that are not known without reading it.
+    needed = plan.base.statistics.size_bytes + 4 * plan.log_bytes + _HEADROOM
     for directory in {target.place.store.parent, target.place.log.parent}:
         free = shutil.disk_usage(directory).free
         if free < needed:
             raise SpaceError(
-                f"restoring {manifest.label} needs {format_size(needed)} in {directory}, {format_size(free)} are free",
+                f"restoring {plan.base.label} needs {format_size(needed)} in {directory}, {format_size(free)} are free",
                 remedy="Free space there; the old database is kept until the new one is complete.",
             )
 
 
 def _write(
     repository: Repository,
-    manifest: Manifest,
+    plan: RestorePlan,
     target: _Target,
     staging: Staging,
     owner: Owner,
     distribution: Distribution | None,
     jobs: int,
     progress: Progress,
-) -> None:
+) -> LogEnd:
+    """Write the base, the log on top of it, and recover where that is wanted; return where the log ends."""
+    base = plan.base
     reader = BlockReader.of(repository)
-    files = file_list(reader, manifest)
-    if len(files) != manifest.file_count:
-        raise RepositoryError(f"the file list of {manifest.label} is not complete", remedy="Use another backup.")
+    files = file_list(reader, base)
+    if len(files) != base.file_count:
+        raise RepositoryError(f"the file list of {base.label} is not complete", remedy="Use another backup.")
     for directory in {staging.store, staging.log}:
         make_directory(directory, owner)
     areas = {"store": staging.store, "log": staging.log}
     write_files(reader, files, areas, owner, jobs=jobs, progress=progress)
+    end = LogEnd(base.end.transaction or 0, base.end.commit_time)
+    if plan.segments:
+        progress.begin("applying archived log", plan.log_bytes)
+        apply_segments(repository.storage, plan.segments, staging.log, owner, base.store_id, progress)
+        end = cut_log(staging.log, plan.moment)
     if distribution is not None:
         from neokeep.restore.recover import recover
 
@@ -193,6 +198,7 @@ def _write(
         recover(staging, target.database, distribution)
         for directory in {staging.store, staging.log}:
             _give(directory, owner)
+    return end
 
 
 def _give(directory: Path, owner: Owner) -> None:
@@ -203,18 +209,19 @@ def _give(directory: Path, owner: Owner) -> None:
 
 
 def _report(
-    manifest: Manifest, target: _Target, began: float, *, replaced: bool, recovered: bool
+    plan: RestorePlan, end: LogEnd, target: _Target, began: float, *, replaced: bool, recovered: bool
 ) -> reports.RestoreReport:
-    info = backup_info(manifest)
+    info = backup_info(plan.base)
     return reports.RestoreReport(
-        label=manifest.label,
-        database=manifest.database,
+        label=plan.base.label,
+        segments=len(plan.segments),
+        database=plan.base.database,
         restored_as=target.database,
         home=str(target.source.home),
         store_directory=str(target.place.store),
         log_directory=str(target.place.log),
-        last_tx=info.last_tx,
-        last_commit_time=info.last_commit_time,
+        last_tx=end.transaction,
+        last_commit_time=end.commit_time,
         size_bytes=info.size_bytes,
         file_count=info.file_count,
         seconds=round(time.monotonic() - began, 3),

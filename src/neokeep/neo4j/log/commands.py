@@ -13,11 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from neokeep.errors import SourceError
-from neokeep.neo4j.log import entries, images
-from neokeep.neo4j.log.images import Malformed
+from neokeep.neo4j.log import entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,34 +144,50 @@ def commands(data: bytes, position: LogPosition, frame: Frame | None = None) -> 
     """
     frame = frame or read_frame(data, position)
     kernel_version, at, commit = frame.kernel_version, frame.first_command, frame.commit
-    head, table = _head(kernel_version), _table(kernel_version)
-    new, kinds = tuple.__new__, _CHANGES
+    layout = layout_of(kernel_version)
+    head, table, new = layout.head, layout.table, tuple.__new__
     try:
         while at < commit:
             version, entry, number, record, flags = head(data, at)
             if entry != entries.COMMAND or version != kernel_version:
-                raise Malformed(f"{_entry_name(entry)} of kernel version {version} among the commands")
+                _refuse(f"{_entry_name(entry)} of kernel version {version} among the commands")
             kind, shape, skip = table[number]
             before = after = at + 11
             if shape is _PAIR:
                 after = skip(data, before, flags)
                 flags_after = data[after]
                 end = skip(data, after, flags_after)
-                change = kinds[flags & 1 | (flags_after & 1) << 1]
+                change = _CHANGES[flags & 1 | (flags_after & 1) << 1]
             elif shape is _CREATE:
-                before, end, change = NO_IMAGE, skip(data, after, flags), kinds[(flags & 1) << 1]
+                before, end, change = NO_IMAGE, skip(data, after, flags), _CHANGES[(flags & 1) << 1]
             elif shape is _DELETE:
-                after, end, change = NO_IMAGE, skip(data, before, flags), kinds[flags & 1]
+                after, end, change = NO_IMAGE, skip(data, before, flags), _CHANGES[flags & 1]
             else:
-                record, change, before, after, end = _other(kernel_version, data, at, shape, skip)
+                record, change, before, after, end = _other(layout, data, at, shape, skip)
             if end > commit:
-                raise Malformed(f"a command of type {number} runs into the commit entry")
+                _refuse(f"a command of type {number} runs into the commit entry")
             yield new(Command, (kind, change, record, before, after, end))
             at = end
-    except Malformed as malformed:
+    except _Malformed as malformed:
         raise UnknownCommand(_moved(position, at), str(malformed)) from None
+    except KeyError:
+        reason = f"a command of type {data[at + 2]}, which is not known in kernel version {kernel_version}"
+        raise UnknownCommand(_moved(position, at), reason) from None
     except (struct.error, IndexError):
         raise UnknownCommand(_moved(position, at), "a command runs past the end of its transaction") from None
+
+
+Skip = Callable[[bytes, int, int], int]
+"""Give the end of an image from the offset where it begins and the flags that are its first byte."""
+Read = Callable[[bytes, int], tuple[int, ...]]
+
+
+class _Malformed(Exception):
+    """The bytes are no command that is known."""
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise _Malformed(reason)
 
 
 class _Shape(IntEnum):
@@ -185,81 +200,194 @@ class _Shape(IntEnum):
     DELETE = 2
     """Id, image before."""
     TOKEN = 3
-    """Like PAIR, with a 4-byte id."""
+    """Like PAIR, with an id of 4 bytes."""
     RULE = 4
     """Like PAIR, with a byte after the id that tells whether a map follows."""
     COUNTS = 5
-    """Keys and a delta."""
-    UNKNOWN = 6
+    """Keys and a delta; no images."""
 
 
 _PAIR, _CREATE, _DELETE = _Shape.PAIR, _Shape.CREATE, _Shape.DELETE
 _CHANGES = tuple(Change)
-_Row = tuple[Kind, _Shape, images.Skip]
+_BLOCK_SIZES = frozenset((8, 16, 24, 32))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How to walk the commands of one kernel version: `table` goes by their type numbers.
+
+    `head` unpacks what nearly every command begins with: version, entry type, command type, id, flags of an image.
+    `chain` passes over dynamic records, and takes how many in the place of flags.
+    """
+
+    int4: Read
+    int8: Read
+    chain: Skip
+    head: Read
+    table: dict[int, tuple[Kind, _Shape, Skip]]
 
 
 @cache
-def _head(kernel_version: int) -> Callable[[bytes, int], tuple[int, ...]]:
-    """Unpack what nearly every command begins with: version, entry type, command type, id, flags of an image."""
-    return struct.Struct(("<" if kernel_version >= 5 else ">") + "BBBqB").unpack_from
-
-
-@cache
-def _table(kernel_version: int) -> tuple[_Row, ...]:
-    """How to take each command type, by its number."""
-    skips = images.skips(kernel_version)
-    table: list[_Row] = [(Kind.METADATA, _Shape.UNKNOWN, skips.fixed(0))] * 256
-    table[1] = (Kind.NODE, _PAIR, skips.node)
-    table[2] = (Kind.PROPERTY, _PAIR, skips.property)
-    table[3] = (Kind.RELATIONSHIP, _PAIR, skips.relationship)
-    table[4] = (Kind.TYPE, _Shape.TOKEN, skips.token)
-    table[5] = (Kind.PROPERTY_KEY, _Shape.TOKEN, skips.property_key)
-    table[8] = (Kind.LABEL, _Shape.TOKEN, skips.token)
-    table[9] = (Kind.GROUP, _PAIR, skips.group)
-    table[16] = (Kind.RELATIONSHIP_COUNTS, _Shape.COUNTS, skips.fixed(20))
-    table[17] = (Kind.NODE_COUNTS, _Shape.COUNTS, skips.fixed(12))
-    table[18] = (Kind.SCHEMA, _Shape.RULE, skips.schema)
-    table[19] = (Kind.METADATA, _PAIR, skips.fixed(9))
-    table[20] = (Kind.DEGREES, _Shape.COUNTS, skips.fixed(16))
-    if kernel_version < 5:
-        table[21] = (Kind.GROUP, _PAIR, skips.large_group)
+def layout_of(kernel_version: int) -> Layout:
+    """Give the layouts of a known kernel version."""
+    old = kernel_version < 5
+    order = ">" if old else "<"
+    int4, int8 = struct.Struct(order + "i").unpack_from, struct.Struct(order + "q").unpack_from
+    chain = _chain(int4)
+    node = _chained(_sizes(26, 1, old=old), int4, chain)
+    relationship = _plain(_sizes(62, 5, old=old))
+    properties = _property(int4, chain, 8 if old else 0)
+    token = _chained((5,) * 10, int4, chain)
+    table = {
+        1: (Kind.NODE, _PAIR, node),
+        2: (Kind.PROPERTY, _PAIR, properties),
+        3: (Kind.RELATIONSHIP, _PAIR, relationship),
+        4: (Kind.TYPE, _Shape.TOKEN, token),
+        5: (Kind.PROPERTY_KEY, _Shape.TOKEN, _chained((9,) * 10, int4, chain)),
+        8: (Kind.LABEL, _Shape.TOKEN, token),
+        9: (Kind.GROUP, _PAIR, _group(43 if old else 46)),
+        16: (Kind.RELATIONSHIP_COUNTS, _Shape.COUNTS, _plain((20,) * 10)),
+        17: (Kind.NODE_COUNTS, _Shape.COUNTS, _plain((12,) * 10)),
+        18: (Kind.SCHEMA, _Shape.RULE, _plain(_sizes(10, 1, old=True) if old else (1, 10) * 5)),
+        19: (Kind.METADATA, _PAIR, _plain((9,) * 10)),
+        20: (Kind.DEGREES, _Shape.COUNTS, _plain((16,) * 10)),
+    }
+    if old:
+        table[21] = (Kind.GROUP, _PAIR, _group(44))
     if kernel_version >= 10:
-        for number, kind, skip in (
-            (22, Kind.NODE, skips.node),
-            (24, Kind.PROPERTY, skips.property),
-            (26, Kind.RELATIONSHIP, skips.relationship),
-        ):
-            table[number] = (kind, _CREATE, skip)
-            table[number + 1] = (kind, _DELETE, skip)
-    return tuple(table)
+        table[22], table[23] = (Kind.NODE, _CREATE, node), (Kind.NODE, _DELETE, node)
+        table[24], table[25] = (Kind.PROPERTY, _CREATE, properties), (Kind.PROPERTY, _DELETE, properties)
+        table[26], table[27] = (Kind.RELATIONSHIP, _CREATE, relationship), (Kind.RELATIONSHIP, _DELETE, relationship)
+    return Layout(int4, int8, chain, struct.Struct(order + "BBBqB").unpack_from, table)
 
 
-def _other(
-    kernel_version: int, data: bytes, at: int, shape: _Shape, skip: images.Skip
-) -> tuple[int, Change, int, int, int]:
-    """Take a command that is not a record's: id, change, offsets of the images, end."""
-    order = "<" if kernel_version >= 5 else ">"
+def _sizes(in_use: int, unused: int, *, old: bool) -> tuple[int, ...]:
+    """Sizes by flags & 9: bit 0 says in use, bit 3 that a secondary unit's id follows (in 4.x only when in use)."""
+    spare = 0 if old else 8
+    return (unused, in_use, *(0,) * 6, unused + spare, in_use + 8)
+
+
+def _plain(sizes: tuple[int, ...]) -> Skip:
+    def skip(_data: bytes, at: int, flags: int) -> int:
+        return at + sizes[flags & 9]
+
+    return skip
+
+
+def _group(size: int) -> Skip:
+    # A group is written in full even when it is not in use, its secondary unit too.
+    return _plain((size, size, *(0,) * 6, size + 8, size + 8))
+
+
+def _chained(sizes: tuple[int, ...], int4: Read, chain: Skip) -> Skip:
+    """An image that ends in dynamic records."""
+
+    def skip(data: bytes, at: int, flags: int) -> int:
+        at += sizes[flags & 9]
+        (count,) = int4(data, at)
+        return chain(data, at + 4, count) if count else at + 4
+
+    return skip
+
+
+def _chain(int4: Read) -> Skip:
+    def skip(data: bytes, at: int, count: int) -> int:
+        if count < 0:
+            _refuse(f"{count} dynamic records")
+        for _ in range(count):
+            if data[at + 12] & 1:
+                (length,) = int4(data, at + 13)
+                if length < 0:
+                    _refuse(f"a dynamic record of {length} bytes")
+                at += 25 + length
+            else:
+                at += 13
+        return at
+
+    return skip
+
+
+def _property(int4: Read, chain: Skip, spare: int) -> Skip:
+    def skip(data: bytes, at: int, flags: int) -> int:
+        at += 25
+        if flags & 8:
+            at += spare
+        blocks = data[at]
+        if blocks > 4:
+            _refuse(f"{blocks} blocks in a property record")
+        at += 1
+        for _ in range(blocks):
+            size = data[at]
+            if size not in _BLOCK_SIZES:
+                _refuse(f"a property block of {size} bytes")
+            at += 1 + size
+            (count,) = int4(data, at)
+            at = chain(data, at + 4, count) if count else at + 4
+        (count,) = int4(data, at)
+        return chain(data, at + 4, count) if count else at + 4
+
+    return skip
+
+
+def _other(layout: Layout, data: bytes, at: int, shape: _Shape, skip: Skip) -> tuple[int, Change, int, int, int]:
+    """Take what is no plain record: id, change, offsets of the images, end."""
     body = at + 3
     if shape is _Shape.COUNTS:
-        # Where two keys come before it, the second is the relationship type, which says the most.
-        wide = data[at + 2]
-        code, offset = {16: ("i", 4), 17: ("i", 0)}.get(wide, ("q", 0))
-        (key,) = struct.unpack_from(order + code, data, body + offset)
+        # Of the three keys of relationship counts the second, the type, says the most.
+        number = data[at + 2]
+        (key,) = layout.int8(data, body) if number == 20 else layout.int4(data, body + (4 if number == 16 else 0))
         return key, Change.CHANGED, NO_IMAGE, body, skip(data, body, 0)
-    if shape is _Shape.TOKEN:
-        (key,) = struct.unpack_from(order + "i", data, body)
-        before = body + 4
-    elif shape is _Shape.RULE:
-        (key,) = struct.unpack_from(order + "q", data, body)
-        before = body + 9
-    else:
-        raise Malformed(f"a command of type {data[at + 2]}, which is not known in kernel version {kernel_version}")
+    wide = shape is _Shape.RULE
+    (key,) = layout.int8(data, body) if wide else layout.int4(data, body)
+    before = body + (9 if wide else 4)
     after = skip(data, before, data[before])
     end = skip(data, after, data[after])
     change = _CHANGES[data[before] & 1 | (data[after] & 1) << 1]
-    if shape is _Shape.RULE and data[before - 1] == 1:
-        end = images.skips(kernel_version).map(data, end)
+    if wide and data[before - 1] == 1:
+        end = _map(layout.int4, data, end)
     return key, change, before, after, end
+
+
+_SCALARS = {0: 0, 1: 0, 3: 1, 4: 2, 5: 4, 6: 8, 7: 4, 8: 8, 10: 4}
+_ELEMENTS = {2: 1, 3: 1, 4: 2, 5: 4, 6: 8, 7: 4, 8: 8, 10: 4}
+_TEXT, _ARRAY = 9, 11
+
+
+def _map(int4: Read, data: bytes, at: int) -> int:
+    """Pass over the map that a schema rule is written as."""
+    count = _length(int4, data, at)
+    at += 4
+    for _ in range(count):
+        at += 4 + _length(int4, data, at)
+        tag, at = data[at], at + 1
+        if tag == _TEXT:
+            at += 4 + _length(int4, data, at)
+        elif tag == _ARRAY:
+            at = _array(int4, data, at)
+        elif tag in _SCALARS:
+            at += _SCALARS[tag]
+        else:
+            _refuse(f"a value of type {tag} in a schema rule")
+    return at
+
+
+def _array(int4: Read, data: bytes, at: int) -> int:
+    count, tag = _length(int4, data, at), data[at + 4]
+    at += 5
+    if tag in _ELEMENTS:
+        return at + count * _ELEMENTS[tag]
+    if tag != _TEXT:
+        _refuse(f"an array of type {tag} in a schema rule")
+    for _ in range(count):
+        at += 4 + _length(int4, data, at)
+    return at
+
+
+def _length(int4: Read, data: bytes, at: int) -> int:
+    (length,) = int4(data, at)
+    if length < 0:
+        _refuse(f"a length of {length} in a schema rule")
+    return length
 
 
 def _entry_name(entry: int) -> str:

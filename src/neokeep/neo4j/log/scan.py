@@ -176,6 +176,14 @@ def _start_entry(window: _Window, scan: Scan, start: int, header: LogHeader) -> 
     if len(data) - at < layout.size:
         raise _Torn(f"the transaction at {start} is cut in its start entry")
     values = layout.fields.unpack_from(data, at + 2)
+    _check_start(layout, values, scan, start, header)
+    return start + layout.size + int(values[-1])
+
+
+def _check_start(
+    layout: entries.StartLayout, values: tuple[int, ...], scan: Scan, start: int, header: LogHeader
+) -> None:
+    """Hold a start entry to what must come here: a possible length, the chain of checksums, the next append index."""
     if not 0 <= values[-1] <= entries.MAX_ADDITIONAL_HEADER:
         raise _Damaged(f"impossible additional header length {values[-1]} at {start}")
     expected = scan.last_checksum
@@ -185,7 +193,6 @@ def _start_entry(window: _Window, scan: Scan, start: int, header: LogHeader) -> 
         index = header.last_append_index + scan.last_transaction + 1 - header.last_transaction
         if values[layout.append_index] != index:
             raise _Damaged(f"append index {values[layout.append_index]} at {start} where {index} must come")
-    return start + layout.size + int(values[-1])
 
 
 def _commit_entry(window: _Window, scan: Scan, start: int, body: int, kernel_version: int) -> None:

@@ -1,0 +1,58 @@
+"""From what the user asks for to a restore plan: reads manifests and the ends of chains, decides nothing by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from neokeep.errors import IntegrityError, UsageError
+from neokeep.repository.chains import chain_of, end_of
+from neokeep.repository.manifest import Manifest
+from neokeep.restore.plan import choose_source, require_database
+from neokeep.restore.targets import NEWEST, Moment, RestorePlan, Window, plan_backup, plan_moment
+
+if TYPE_CHECKING:
+    from neokeep.repository.repository import Repository
+
+
+def choose_plan(
+    repository: Repository,
+    database: str,
+    *,
+    label: str | None,
+    from_source: str | None,
+    home: str,
+    moment: Moment = NEWEST,
+) -> RestorePlan:
+    """Plan a restore of a database: of the backup with a label, or up to a moment.
+
+    Raises:
+        RepositoryError: there is no such backup.
+        UsageError: the moment lies outside every restore window, or the choice is not clear.
+    """
+    if label is not None:
+        if moment != NEWEST:
+            raise UsageError(
+                "a label and a moment were given", remedy="Give --backup alone, or the moment without --backup."
+            )
+        manifest = repository.manifest(label)
+        require_database(manifest, database, from_source)
+        base = manifest if manifest.base is None else repository.manifest(manifest.base)
+        return plan_backup(chain_of(repository, base), label, manifest.end.transaction or 0)
+    everything = [item for item in repository.manifests() if isinstance(item, Manifest)]
+    chosen = choose_source(everything, database, from_source=from_source, home=home)
+    return plan_moment(windows_of(repository, chosen), moment)
+
+
+def windows_of(repository: Repository, manifests: list[Manifest]) -> list[Window]:
+    """Find the restore windows of all full backups among some manifests."""
+    windows: list[Window] = []
+    for base in manifests:
+        if base.type != "full":
+            continue
+        chain = chain_of(repository, base)
+        try:
+            closes_at = end_of(repository, chain).commit_time
+        except IntegrityError:
+            closes_at = None  # The window still opens; what is damaged is told when it is read.
+        windows.append(Window(chain, base.end.commit_time, closes_at))
+    return windows

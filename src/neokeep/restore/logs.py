@@ -1,0 +1,163 @@
+"""Putting archived log on top of a base, proving that it fits, and cutting it at the wanted moment.
+
+The log directory is the staged one, which no server has seen. After the cut only the end of the file follows; later
+files are removed. The checkpoint of the base lies before every point in its window, so none can point past the cut.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from neokeep.errors import IntegrityError
+from neokeep.files import explained, fsync_directory, write_all
+from neokeep.neo4j.log.header import LARGEST, expect_version, parse_header
+from neokeep.neo4j.log.names import log_name, log_versions
+from neokeep.neo4j.log.scan import Scan, Tail, scan_log
+from neokeep.repository.segment import read_segment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from neokeep.progress import Progress
+    from neokeep.repository.segment import SegmentHeader, SegmentName
+    from neokeep.restore.targets import Moment
+    from neokeep.restore.write import Owner
+    from neokeep.storage.base import Storage
+
+_LOG_MODE = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """The last transaction of a restored log, and when it was committed."""
+
+    transaction: int
+    commit_time: datetime | None
+
+
+def apply_segments(
+    storage: Storage, segments: Sequence[SegmentName], directory: Path, owner: Owner, store_id: str, progress: Progress
+) -> None:
+    """Write the bytes of segments to their places in the log files.
+
+    Raises:
+        IntegrityError: a segment is missing, damaged, of another store, or does not join on.
+    """
+    for segment in segments:
+        header, data = read_segment(storage, segment.name)
+        if header.store_id != store_id:
+            raise IntegrityError(
+                f"{segment.name} is of store {header.store_id}, the base is of {store_id}",
+                remedy="Restore to a moment before it.",
+            )
+        _write(header, data, directory, owner, segment.name)
+        progress.advance(segment.size)
+
+
+def _write(header: SegmentHeader, data: bytes, directory: Path, owner: Owner, name: str) -> None:
+    at = 0
+    for piece in header.pieces:
+        path = directory / log_name(piece.version)
+        with explained("write", path):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _LOG_MODE)
+            try:
+                if os.fstat(descriptor).st_size < piece.start:
+                    raise IntegrityError(
+                        f"{name} begins at {piece.version}:{piece.start}, behind the end of the log before it",
+                        remedy="Run 'neokeep verify' to see what is missing.",
+                    )
+                write_all(descriptor, memoryview(data)[at : at + piece.length], piece.start)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            owner.apply(path)
+        at += piece.length
+
+
+def cut_log(directory: Path, moment: Moment) -> LogEnd:
+    """Verify every transaction of a restored log and cut it behind the wanted moment.
+
+    Raises:
+        IntegrityError: the log does not hold together, or does not reach the wanted transaction.
+    """
+    end: LogEnd | None = None
+    checksum: int | None = None
+    for version in log_versions(directory):
+        path = directory / log_name(version)
+        scan = _scan(path, version, end, checksum)
+        keep = _wanted(scan, moment)
+        if keep:
+            time = datetime.fromtimestamp(scan.commit_times[keep - 1] / 1000, UTC)
+            end = LogEnd(scan.first_transaction + keep - 1, time)
+        elif end is None:
+            end = LogEnd(scan.first_transaction - 1, None)
+        if keep < len(scan.ends):
+            _truncate(path, scan.ends[keep - 1] if keep else scan.start)
+            _remove_after(directory, version)
+            break
+        checksum = scan.last_checksum
+    if end is None or (moment.transaction is not None and end.transaction != moment.transaction):
+        reached = end.transaction if end else "nothing"
+        raise IntegrityError(
+            f"the restored log reaches transaction {reached}, not {moment.transaction}",
+            remedy="Run 'neokeep verify' to see what is missing.",
+        )
+    fsync_directory(directory)
+    return end
+
+
+def _wanted(scan: Scan, moment: Moment) -> int:
+    """Count the transactions of a file that belong before the wanted moment."""
+    if moment.transaction is not None:
+        return max(0, min(len(scan.ends), moment.transaction - scan.first_transaction + 1))
+    if moment.time is not None:
+        limit = moment.time.timestamp() * 1000
+        return next((at for at, time in enumerate(scan.commit_times) if time > limit), len(scan.ends))
+    return len(scan.ends)
+
+
+def _scan(path: Path, version: int, before: LogEnd | None, checksum: int | None) -> Scan:
+    with path.open("rb", buffering=0) as file:
+
+        def read_at(offset: int, length: int) -> bytes:
+            return os.pread(file.fileno(), length, offset)
+
+        header = parse_header(read_at(0, LARGEST), str(path))
+        if header is None:
+            raise _unfit(path.name, "it has no header")
+        expect_version(header, version, str(path))
+        if before is not None and header.last_transaction != before.transaction:
+            raise _unfit(
+                path.name, f"it follows on {header.last_transaction}, the one before ends {before.transaction}"
+            )
+        scan = scan_log(read_at, header, previous_checksum=checksum)
+    if scan.tail is not Tail.END_OF_FILE:
+        raise _unfit(path.name, scan.reason or f"behind {scan.end} come {scan.tail.value}")
+    return scan
+
+
+def _truncate(path: Path, length: int) -> None:
+    with explained("cut", path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.ftruncate(descriptor, length)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _remove_after(directory: Path, version: int) -> None:
+    for later in log_versions(directory):
+        if later > version:
+            (directory / log_name(later)).unlink()
+
+
+def _unfit(name: str, why: str) -> IntegrityError:
+    return IntegrityError(
+        f"the restored {name} does not hold together: {why}",
+        remedy="Restore to a moment before it; 'neokeep verify' tells which backups are whole.",
+    )

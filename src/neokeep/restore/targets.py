@@ -1,0 +1,138 @@
+"""Which base and segments a restore needs for the moment that the user wants. Pure functions over chains.
+
+A restore window opens at the end of a full backup and closes at the newest transaction of its chain. Times are commit
+times: the restore stops before the first transaction that was committed after the wanted time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from neokeep.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from neokeep.repository.chains import Chain
+    from neokeep.repository.manifest import Manifest
+    from neokeep.repository.segment import SegmentName
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the user wants: a transaction (inclusive), or a time; neither means the newest there is."""
+
+    transaction: int | None = None
+    time: datetime | None = None
+
+
+NEWEST = Moment()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A chain with the commit times of its two ends, None where no transaction tells."""
+
+    chain: Chain
+    opens_at: datetime | None
+    closes_at: datetime | None
+
+    @property
+    def first(self) -> int:
+        """The oldest transaction that can be restored to."""
+        return self.chain.base.end.transaction or 0
+
+    @property
+    def last(self) -> int:
+        """The newest transaction that can be restored to."""
+        return self.chain.last_transaction
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePlan:
+    """A base, the segments to put on top, and where to stop; no segments and no stop mean the base as it is."""
+
+    base: Manifest
+    segments: tuple[SegmentName, ...]
+    moment: Moment
+
+    @property
+    def log_bytes(self) -> int:
+        """Stored bytes of the segments."""
+        return sum(segment.size for segment in self.segments)
+
+
+def plan_moment(windows: Sequence[Window], moment: Moment) -> RestorePlan:
+    """Choose the newest base from which a moment can be reached.
+
+    Raises:
+        UsageError: it lies in no restore window; the message prints them with the nearest points.
+    """
+    newest_first = sorted(windows, key=lambda window: window.chain.base.finished_at, reverse=True)
+    if moment.time is not None:
+        return _plan_time(newest_first, moment.time)
+    if moment.transaction is not None:
+        return _plan_transaction(newest_first, moment.transaction)
+    newest = newest_first[0].chain
+    return RestorePlan(newest.base, newest.segments, Moment())
+
+
+def plan_backup(chain: Chain, label: str, last_transaction: int) -> RestorePlan:
+    """Plan the restore of one backup: a full one as it is, an incremental one up to the transaction it ends with."""
+    if label == chain.base.label:
+        return RestorePlan(chain.base, (), Moment())
+    if not chain.reaches(last_transaction):
+        raise UsageError(
+            f"backup {label} needs the log up to transaction {last_transaction}, "
+            f"but its chain is whole only up to {chain.last_transaction}",
+            remedy="Run 'neokeep verify' to see what is missing, or restore to a transaction before the gap.",
+        )
+    return RestorePlan(chain.base, _up_to(chain, last_transaction), Moment(transaction=last_transaction))
+
+
+def _plan_transaction(windows: Sequence[Window], transaction: int) -> RestorePlan:
+    for window in windows:
+        if window.chain.reaches(transaction):
+            base = window.chain.base
+            if transaction == base.end.transaction:
+                return RestorePlan(base, (), Moment())
+            return RestorePlan(base, _up_to(window.chain, transaction), Moment(transaction=transaction))
+    nearest = sorted({point for window in windows for point in (window.first, window.last)})
+    below = max((point for point in nearest if point < transaction), default=None)
+    above = min((point for point in nearest if point > transaction), default=None)
+    raise _outside(f"transaction {transaction}", windows, below, above)
+
+
+def _plan_time(windows: Sequence[Window], time: datetime) -> RestorePlan:
+    for window in windows:
+        if window.opens_at is None or window.closes_at is None or not window.opens_at <= time <= window.closes_at:
+            continue
+        return RestorePlan(window.chain.base, window.chain.segments, Moment(time=time))
+    moments = sorted({point for window in windows for point in (window.opens_at, window.closes_at) if point})
+    below = max((point for point in moments if point < time), default=None)
+    above = min((point for point in moments if point > time), default=None)
+    raise _outside(_text(time), windows, below and _text(below), above and _text(above))
+
+
+def _up_to(chain: Chain, transaction: int) -> tuple[SegmentName, ...]:
+    return tuple(segment for segment in chain.segments if segment.first <= transaction)
+
+
+def _outside(wanted: str, windows: Sequence[Window], below: object, above: object) -> UsageError:
+    lines = [
+        f"  transactions {window.first} to {window.last}, "
+        f"{_text(window.opens_at)} to {_text(window.closes_at)} ({window.chain.base.label})"
+        for window in windows
+    ]
+    near = [f"the nearest before is {below}"] if below else []
+    near += [f"the nearest after is {above}"] if above else []
+    return UsageError(
+        f"{wanted} lies outside every restore window; these are:\n" + "\n".join(lines),
+        remedy=f"Choose a point inside a window ({'; '.join(near)}), or take the newest with --to latest.",
+    )
+
+
+def _text(time: datetime | None) -> str:
+    return "unknown" if time is None else time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
