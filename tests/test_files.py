@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from neokeep import files
 from neokeep.errors import AccessError, NeokeepError, RepositoryError, SpaceError
 from neokeep.files import ALIGNMENT, DIRECT_FROM, AlignedBuffer, exchange, explained, rename_new, write_aligned
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def written(path: Path, content: bytes, offset: int) -> bytes:
@@ -112,8 +115,9 @@ def test_a_rename_never_replaces(tmp_path: Path) -> None:
     ],
 )
 def test_an_error_says_what_was_tried_and_where(number: int, error: type[NeokeepError]) -> None:
-    with pytest.raises(error, match=rf"cannot write /some/where: {os.strerror(number)}") as failure, explained(
-        "write", "/some/where"
+    with (
+        pytest.raises(error, match=rf"cannot write /some/where: {os.strerror(number)}") as failure,
+        explained("write", "/some/where"),
     ):
         raise OSError(number, os.strerror(number))
     assert type(failure.value) is error

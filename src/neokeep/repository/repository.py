@@ -155,14 +155,17 @@ class Repository:
         """
         from neokeep.repository.index import BlockIndex
 
-        return BlockIndex(self._known_packs(), self.damaged_packs())
+        return BlockIndex(self._known_packs(), self.damaged_objects())
 
-    def damaged_packs(self) -> frozenset[bytes]:
-        """Packs that a verification found damaged: their blocks are stored anew by the next backup that has them."""
+    def damaged_objects(self) -> frozenset[bytes]:
+        """Hashes of packs and index objects that a verification found damaged.
+
+        The blocks of such a pack are stored anew by the next backup that has them.
+        """
         return frozenset(_pack_identities(self.storage.list(DAMAGED)))
 
     def mark_damaged(self, identity: bytes) -> None:
-        """Remember that a pack is damaged."""
+        """Remember that the object of this hash is damaged."""
         with suppress(ObjectExists):
             self.storage.create(f"{DAMAGED}/{identity.hex()}", b"")
 

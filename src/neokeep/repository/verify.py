@@ -1,8 +1,9 @@
 """`verify`: find out whether all that the backups need is there, and every byte of it right.
 
 Every pack is read whole and compared with the hash that is its name; every block that a backup needs is decoded and
-hashed, once however many backups share it. Damage is told by object, by backup and by file. A damaged pack is
-remembered in the repository: the next backup stores its blocks anew, which heals the older backups that share them.
+hashed, once however many backups share it. Damage is told by object, by backup and by file. A damaged object is
+remembered in the repository: the next full backup stores the blocks of such a pack anew, which heals older backups that
+share them. Damage that is known already and touches no backup does not make a verification fail again.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ def verify(repository: Repository, label: str | None, *, jobs: int, progress: Pr
     began = time.monotonic()
     chosen = [repository.manifest(label)] if label is not None else list(repository.manifests())
     findings = _Findings()
+    known_damage = repository.damaged_objects()
     problems = _manifest_problems(chosen)
     whole = [item for item in chosen if isinstance(item, Manifest)]
     reader = BlockReader.of(repository)
@@ -69,10 +71,13 @@ def verify(repository: Repository, label: str | None, *, jobs: int, progress: Pr
     for manifest in whole:
         if findings.blocks and not problems[manifest.label]:
             problems[manifest.label] = _touched(reader, manifest, findings.blocks)
+    new_damage = [name for name in findings.objects if _hash_of(name) not in known_damage]
+    for name in new_damage:
+        _remember(repository, name)
     databases = {item.label: item.database for item in whole}
     return reports.VerifyReport(
         repository=repository.storage.url,
-        ok=not any(problems.values()) and not findings.objects,
+        ok=not any(problems.values()) and not new_damage,
         backups=tuple(
             reports.VerifiedBackup(
                 label=name, database=databases.get(name, ""), ok=not problems[name], problems=tuple(problems[name])
@@ -185,8 +190,6 @@ def _check_pack(repository: Repository, name: str, number: int, plan: FetchPlan,
         if reason:
             findings.objects[name] = reason
         findings.blocks.update(plan.wanted.ids[row].tobytes() for row in bad)
-    if reason:
-        _remember(repository, name)
     return len(data)
 
 
@@ -200,12 +203,17 @@ def _is_good(plan: FetchPlan, row: int, data: memoryview) -> bool:
 
 
 def _remember(repository: Repository, name: str) -> None:
-    """Note a damaged pack, unless its name is no pack's at all."""
+    """Note a damaged object, unless its name is not one that neokeep gives."""
+    identity = _hash_of(name)
+    if identity is not None:
+        repository.mark_damaged(identity)
+
+
+def _hash_of(name: str) -> bytes | None:
     try:
-        identity = bytes.fromhex(name.rsplit("/", 1)[1])
+        return bytes.fromhex(name.rsplit("/", 1)[1])
     except ValueError:
-        return
-    repository.mark_damaged(identity)
+        return None
 
 
 def _touched(reader: BlockReader, manifest: Manifest, damaged: set[bytes]) -> list[str]:

@@ -50,6 +50,9 @@ class LocalStorage(Storage):
                 scratch.unlink()
             fsync_directory(target.parent)
         except FileExistsError as problem:
+            # Whoever linked it may not have synced the directory yet, and the caller takes it for durable.
+            with explained("sync", target.parent):
+                fsync_directory(target.parent)
             raise ObjectExists(f"{target} exists already", remedy="Nothing was overwritten.") from problem
         except OSError as problem:
             if problem.errno in _NO_LINKS and problem.filename2 is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from crc32c import crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,7 +84,6 @@ def test_many_fake_commit_entries_do_not_make_the_work_grow_with_its_square(monk
         summed += len(data)
         return crc32c(data, value)
 
-    crc32c = scan.crc32c
     built = build_log(20, [fake_commit(20, 2) * 3000])
     monkeypatch.setattr(scan, "crc32c", counting)
     expect_all(found(built.data, built), built)

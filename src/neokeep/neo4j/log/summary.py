@@ -7,12 +7,13 @@
 - A relationship is changed when its type or an end differs, which Cypher cannot do. Its record is also written for the
   chains that it is part of, and for its property chain: no change.
 - Properties count by owner and key, not by record, since a record holds several and a value that grows moves to
-  another record: only before is deleted, only after is created, both with different blocks is changed. A new value in
-  dynamic records gets new ones, so its block differs too. A property that is changed changes neither its node nor its
-  relationship here: each change is counted once.
+  another record: only before is deleted, only after is created, both with different values is changed. Values that
+  are kept in dynamic records are compared by what those hold: 2026 writes an equal value anew. A property that is
+  changed changes neither its node nor its relationship here: each change is counted once.
 - Schema rules are kept as properties too. A transaction changes either rules or data, so where it changes rules its
   properties do not count.
-- Tokens are labels, relationship types and property keys. Neo4j creates them in transactions of their own.
+- Tokens are labels, relationship types and property keys, those that users see: the keys that schema rules are kept
+  under do not count. Neo4j creates tokens in transactions of their own.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TOKENS = (Kind.LABEL, Kind.TYPE, Kind.PROPERTY_KEY)
+_INTERNAL = 0x20
+_Value = tuple[bytes, bytes]
+"""The block of a property, and what its dynamic records hold where the log has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def summarize(data: bytes, position: LogPosition) -> TransactionSummary:
     for kind, change, _, before, after, end in commands(data, position, frame):
         if kind is Kind.PROPERTY:
             properties.take(change, before, after)
-        elif change is not Change.CHANGED or _differs(kind, data, before, after, end):
+        elif _counts(kind, change, data, before, after, end):
             tally[kind][change] += 1
     schema = _changes(tally, Kind.SCHEMA)
     return TransactionSummary(
@@ -155,7 +159,7 @@ class _Properties:
             old, new = self._blocks(before), self._blocks(after)
             self._come += len(new.keys() - old.keys())
             self._gone += len(old.keys() - new.keys())
-            self._changed += sum(1 for key, block in new.items() if old.get(key, block) != block)
+            self._changed += sum(1 for key in new.keys() & old.keys() if not self._equal(old[key], new[key]))
 
     def changes(self, position: LogPosition) -> Changes:
         """Give the numbers; only a transaction that has both kinds is walked again to match them."""
@@ -166,8 +170,8 @@ class _Properties:
 
     def _matched(self, position: LogPosition) -> tuple[int, int]:
         """Count the properties that left one record and came to another, and how many of them have a new value."""
-        come: dict[tuple[int, int, int], bytes] = {}
-        gone: dict[tuple[int, int, int], bytes] = {}
+        come: dict[tuple[int, int, int], _Value] = {}
+        gone: dict[tuple[int, int, int], _Value] = {}
         for command in commands(self._data, position, self._frame):
             if command.kind is not Kind.PROPERTY or command.change is Change.UNUSED:
                 continue
@@ -177,7 +181,7 @@ class _Properties:
             come.update(((*owner, key), new[key]) for key in new.keys() - old.keys())
             gone.update(((*owner, key), old[key]) for key in old.keys() - new.keys())
         moved = come.keys() & gone.keys()
-        return len(moved), sum(1 for key in moved if come[key] != gone[key])
+        return len(moved), sum(1 for key in moved if not self._equal(gone[key], come[key]))
 
     def _owner(self, image: int) -> tuple[int, int]:
         (owner,) = self._layout.int8(self._data, image + 17)
@@ -187,22 +191,39 @@ class _Properties:
         """Tell where the number of blocks stands."""
         return image + 25 + (self._spare if self._data[image] & 8 else 0)
 
-    def _blocks(self, image: int) -> dict[int, bytes]:
-        """Give the blocks of a property record by key; the walk has passed over them already, so they are sound."""
+    def _blocks(self, image: int) -> dict[int, _Value]:
+        """Give the values of a property record by key; the walk has passed over them already, so they are sound."""
         data, layout = self._data, self._layout
         at = self._block_count(image)
-        blocks: dict[int, bytes] = {}
+        blocks: dict[int, _Value] = {}
         count, at = data[at], at + 1
         for _ in range(count):
             block = data[at + 1 : at + 1 + data[at]]
-            blocks[layout.int8(block, 0)[0] & 0xFF_FFFF] = block
             at += 1 + len(block)
-            at = layout.chain(data, at + 4, layout.int4(data, at)[0])
+            pieces = []
+            (records,) = layout.int4(data, at)
+            at += 4
+            for _ in range(records):
+                end = layout.chain(data, at, 1)
+                pieces.append(data[at + 25 : end])
+                at = end
+            blocks[layout.int8(block, 0)[0] & 0xFF_FFFF] = block, b"".join(pieces)
         return blocks
 
+    def _equal(self, old: _Value, new: _Value) -> bool:
+        if not (old[1] and new[1]):
+            return old[0] == new[0]
+        # Key and type stand in the low 28 bits; above them is where the value is kept.
+        types = (self._layout.int8(block, 0)[0] & 0xFFF_FFFF for block in (old[0], new[0]))
+        return len(set(types)) == 1 and old[1] == new[1]
 
-def _differs(kind: Kind, data: bytes, before: int, after: int, end: int) -> bool:
-    """Tell whether a record that was in use before and after has changed for a user."""
+
+def _counts(kind: Kind, change: Change, data: bytes, before: int, after: int, end: int) -> bool:
+    """Tell whether a command is a change for a user."""
+    if kind in _TOKENS:
+        return not data[after] & _INTERNAL
+    if change is not Change.CHANGED:
+        return True
     if kind is Kind.NODE:
         # The label field, and the dynamic label records up to the end; those are rewritten in place.
         return data[before + 18 : after] != data[after + 18 : end]

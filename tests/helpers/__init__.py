@@ -1,0 +1,1 @@
+"""Builders of synthetic databases, storages that misbehave, and processes that are killed."""

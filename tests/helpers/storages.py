@@ -1,0 +1,102 @@
+"""Storages for tests: one in memory, and decorators that count, fail or damage."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from neokeep.storage.base import ObjectExists, ObjectMissing, Storage, StoredObject, checked_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from typing_extensions import Buffer
+
+
+class MemoryStorage(Storage):
+    """Objects in a dict; fast, and as strict as a real storage."""
+
+    def __init__(self) -> None:
+        self.url = "memory"
+        self.objects: dict[str, bytes] = {}
+        self._created: dict[str, datetime] = {}
+        self._lock = threading.Lock()
+
+    def create(self, name: str, data: Buffer) -> None:
+        content = bytes(memoryview(data))
+        with self._lock:
+            if checked_name(name) in self.objects:
+                raise ObjectExists(f"{name} exists already")
+            self.objects[name] = content
+            self._created[name] = datetime.now(UTC)
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        content = self._content(name)
+        return content[offset:] if length is None else content[offset : offset + length]
+
+    def stat(self, name: str) -> StoredObject:
+        return StoredObject(name, len(self._content(name)), self._created[name])
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        names = [name for name in self.objects if name.startswith(f"{checked_name(prefix)}/")]
+        return iter([self.stat(name) for name in names])
+
+    def delete(self, name: str) -> None:
+        with self._lock:
+            self.objects.pop(checked_name(name), None)
+
+    def clear_abandoned(self) -> int:
+        return 0
+
+    def free_bytes(self) -> int | None:
+        return None
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Damage an object behind the back of everybody."""
+        assert name in self.objects
+        self.objects[name] = data
+
+    def names(self, prefix: str) -> Sequence[str]:
+        return sorted(name for name in self.objects if name.startswith(prefix))
+
+    def _content(self, name: str) -> bytes:
+        try:
+            return self.objects[checked_name(name)]
+        except KeyError:
+            raise ObjectMissing(f"{name} is missing") from None
+
+
+class Wrapped(Storage):
+    """Another storage, with `before` called with the name of the operation and of the object; it may raise."""
+
+    def __init__(self, inner: Storage, before: Callable[[str, str], None]) -> None:
+        self.url = inner.url
+        self.inner = inner
+        self._before = before
+
+    def create(self, name: str, data: Buffer) -> None:
+        self._before("create", name)
+        self.inner.create(name, data)
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        self._before("read", name)
+        return self.inner.read(name, offset, length)
+
+    def stat(self, name: str) -> StoredObject:
+        self._before("stat", name)
+        return self.inner.stat(name)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        self._before("list", prefix)
+        return self.inner.list(prefix)
+
+    def delete(self, name: str) -> None:
+        self._before("delete", name)
+        self.inner.delete(name)
+
+    def clear_abandoned(self) -> int:
+        return self.inner.clear_abandoned()
+
+    def free_bytes(self) -> int | None:
+        return self.inner.free_bytes()
