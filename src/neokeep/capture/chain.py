@@ -21,7 +21,7 @@ from neokeep.files import explain
 from neokeep.neo4j.log import entries
 from neokeep.neo4j.log.header import LARGEST, LogHeader, expect_version, parse_header
 from neokeep.neo4j.log.names import log_name, log_versions
-from neokeep.neo4j.log.scan import Scan, Tail, has_commit, scan_log
+from neokeep.neo4j.log.scan import Scan, Tail, has_commit, has_data, scan_log
 from neokeep.repository.manifest import Span
 from neokeep.repository.segment import Piece
 
@@ -128,7 +128,7 @@ def _stretch(directory: Path, version: int, offset: int, tail: Span, limit: int)
             scan, data = _read(descriptor, header, offset, tail, limit)
             if scan.ends:
                 return _made(scan, data, version, offset)
-            if scan.tail in (Tail.ZEROS, Tail.END_OF_FILE):
+            if scan.tail is Tail.END_OF_FILE or (scan.tail is Tail.ZEROS and not has_data(descriptor, scan.end)):
                 return None
             # Half a transaction: the server may be writing it right now.
             time.sleep(_LIVE_PAUSE_SECONDS)
@@ -155,9 +155,9 @@ def _require_torn(scan: Scan, data: bytes, version: int, offset: int) -> None:
         return data[position - offset : position - offset + length]
 
     kernel_version = data[scan.end - offset]
-    if scan.tail is Tail.DAMAGED or has_commit(read_at, scan.end, kernel_version, scan.last_transaction + 2):
+    if scan.tail is not Tail.TORN or has_commit(read_at, scan.end, kernel_version, scan.last_transaction + 2):
         raise IntegrityError(
-            f"{log_name(version)} of the source is damaged: {scan.reason}; "
+            f"{log_name(version)} of the source is damaged: {scan.reason or 'zeros, and then data again'}; "
             f"it is good up to transaction {scan.last_transaction}",
             remedy="Copy this server's files away before it is restarted; restore up to that transaction elsewhere.",
         )

@@ -100,6 +100,7 @@ class FileCopier:
         try:
             run_workers(work, options.jobs)
         finally:
+            self._opener.close()
             for file in self._open.values():
                 file.close()
         self._result.drop |= self._opener.drop

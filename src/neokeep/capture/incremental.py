@@ -15,7 +15,7 @@ import msgspec
 
 from neokeep.capture.chain import ChainBroken, Stretch, read_on, require_unbroken
 from neokeep.capture.origin import source_record
-from neokeep.errors import SourceError
+from neokeep.errors import IntegrityError, SourceError
 from neokeep.repository import manifest as manifests
 from neokeep.repository.chains import Chain, chain_of, end_of
 from neokeep.repository.manifest import Manifest, Span
@@ -80,7 +80,10 @@ def _tail_of(repository: Repository, database: Database, chain: Chain) -> Span:
     """
     if chain.base.store_id != str(database.store_id()):
         raise ChainBroken("the store is another one than that of the newest full backup")
-    tail = end_of(repository, chain).tail
+    try:
+        tail = end_of(repository, chain).tail
+    except IntegrityError as problem:
+        raise ChainBroken(problem.message) from problem
     if tail is None:
         raise ChainBroken("the newest full backup holds no transaction to go on from")
     require_unbroken(database.log_directory, tail)
@@ -181,7 +184,7 @@ def archive(database: Database, repository: Repository, chain: Chain, tail: Span
     archived = Archived(tail, None)
     for stretch in read_on(database.log_directory, tail):
         header = _header(chain, database, stretch)
-        archived.bytes_stored += store_segment(repository.storage, header, stretch.data)
+        archived.bytes_stored += store_segment(repository.storage, header, stretch.data).size
         archived.tail = stretch.tail
         archived.last_commit_time = stretch.last_commit_time
         archived.transactions += stretch.last - stretch.first + 1

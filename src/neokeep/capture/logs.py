@@ -7,7 +7,6 @@ what was verified: the blocks are made from the very bytes in which every transa
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 import time
@@ -22,7 +21,7 @@ from neokeep.files import explain
 from neokeep.neo4j.log.checkpoint import LogPosition
 from neokeep.neo4j.log.header import LARGEST, LogHeader, expect_version, parse_header
 from neokeep.neo4j.log.names import log_name, log_versions
-from neokeep.neo4j.log.scan import Scan, Tail, has_commit, scan_log
+from neokeep.neo4j.log.scan import Scan, Tail, has_commit, has_data, scan_log
 from neokeep.repository.block import block_size
 from neokeep.repository.manifest import FileEntry, Span
 
@@ -204,7 +203,8 @@ class LogFollower:
         scan = scan_log(file.read_at, header, previous_checksum=self._log.last_checksum)
         end = scan.end
         for _ in range(_LIVE_TRIES):
-            if not self._doubtful(file, scan) or (scan.tail is Tail.TORN and scan.end > end):
+            # Progress tells a server at work from damage: behind damage nothing is ever found.
+            if not self._doubtful(file, scan) or scan.end > end:
                 break
             # The server may be writing right there: look again.
             time.sleep(_LIVE_PAUSE_SECONDS)
@@ -217,7 +217,7 @@ class LogFollower:
     def _doubtful(self, file: _LogFile, scan: Scan) -> bool:
         """Tell whether what stands behind the last transaction may be damage, or just be on its way."""
         if scan.tail is Tail.ZEROS:
-            return _has_data(file, scan.end)
+            return has_data(file.descriptor, scan.end)
         return scan.tail is not Tail.END_OF_FILE
 
     def _require_torn(self, file: _LogFile, scan: Scan) -> None:
@@ -306,23 +306,6 @@ class _StoringReader:
         if whole:
             self._ids += self._worker.put([view[at : at + self.block_size] for at in range(0, whole, self.block_size)])
         self._pending = bytes(view[whole:])
-
-
-def _has_data(file: _LogFile, offset: int) -> bool:
-    """Tell whether anything but zeros stands behind `offset`; holes of the file are not read."""
-    size = os.fstat(file.descriptor).st_size
-    while offset < size:
-        try:
-            offset = os.lseek(file.descriptor, offset, os.SEEK_DATA)
-        except OSError as problem:
-            if problem.errno == errno.ENXIO:
-                return False
-            raise
-        piece = file.read_at(offset, 1 << 20)
-        if any(piece):
-            return True
-        offset += max(1, len(piece))
-    return False
 
 
 def _damaged(file: _LogFile, scan: Scan) -> IntegrityError:

@@ -58,10 +58,11 @@ class OpenFile:
 
     def begin(self) -> None:
         """Take size and tree state as they are now, to read the file from its start."""
+        # The state first: a checkpoint between the two looks then shows as a change.
+        self.state = read_state(self.descriptor) if self.kind is FileKind.TREE else None
         self.size = os.fstat(self.descriptor).st_size
         self.block_size = block_size(self.size)
         self.ids = bytearray(-(-self.size // self.block_size) * ID_SIZE)
-        self.state = read_state(self.descriptor) if self.kind is FileKind.TREE else None
         self.next_block = 0
 
     def close(self) -> None:
@@ -76,11 +77,22 @@ class FileOpener:
     directory: Path
     drop: dict[str, str] = field(default_factory=dict)
     retries: int = 0
+    waiting: list[OpenFile] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Close files that were opened together with others and not handed out."""
+        while self.waiting:
+            self.waiting.pop().close()
 
     def open_all(self, plan: CopyPlan) -> Iterator[OpenFile]:
-        """Open everything that a plan names, lazily; large files first, so that all threads end together."""
+        """Open everything that a plan names, lazily; large files first, so that all threads end together.
+
+        Whoever gets a file closes it; `close` closes what nobody got.
+        """
         for directory in plan.lucene:
-            yield from self._lucene(directory)
+            self.waiting.extend(self._lucene(directory))
+            while self.waiting:
+                yield self.waiting.pop()
         for file in sorted(plan.files, key=lambda file: -file.size):
             opened = self._open(file.path, file.kind)
             if opened is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from neokeep.check import database as database_checks
 from neokeep.check import repository as repository_checks
 from neokeep.errors import NeokeepError
-from neokeep.neo4j.source import Source, find_source
+from neokeep.neo4j.source import Database, Source, find_source
 from neokeep.neo4j.versions import require_version
 from neokeep.reports import CheckReport, Finding
 
@@ -45,7 +45,7 @@ def run_check(
         findings.append(failed("source", problem))
     if source is not None:
         note(guarded("source", partial(_source, source)))
-        for database in source.databases():
+        for database in _databases(source, findings):
             note(guarded(database.name, partial(database_checks.check_database, database)))
             note(guarded(database.name, partial(database_checks.check_retention, source, database, interval_seconds)))
     note(guarded("repository", partial(repository_checks.check_repository, repository_place, source)))
@@ -55,6 +55,17 @@ def run_check(
         ok=not any(finding.status == "error" for finding in findings),
         findings=tuple(findings),
     )
+
+
+def _databases(source: Source, findings: list[Finding]) -> tuple[Database, ...]:
+    """List the databases; that they cannot be listed was found before this, or is now."""
+    try:
+        return source.databases()
+    except NeokeepError as problem:
+        finding = failed("source", problem)
+        if finding not in findings:
+            findings.append(finding)
+        return ()
 
 
 def guarded(subject: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

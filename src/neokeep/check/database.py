@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from neokeep.capture.checkpoint import choose_checkpoint
 from neokeep.capture.void import CaptureVoid
 from neokeep.errors import AccessError
+from neokeep.files import explained
 from neokeep.neo4j.configuration import read_configuration
 from neokeep.neo4j.log.header import LARGEST, parse_header
 from neokeep.neo4j.log.names import log_name, log_versions
@@ -72,7 +73,7 @@ def _checkpoint(database: Database) -> Finding:
             remedy="Run the check again.",
         )
     path = database.log_directory / log_name(chosen.position.version)
-    with path.open("rb") as file:
+    with explained("read", path), path.open("rb") as file:
         parse_header(file.read(LARGEST), str(path))
     age = f", {_span(time.time() - chosen.record.time / 1000)} ago" if chosen.record else ""
     return Finding(subject=database.name, status="ok", message=f"newest checkpoint at {chosen.position}{age}")

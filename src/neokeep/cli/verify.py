@@ -31,6 +31,8 @@ def failure_of(report: VerifyReport) -> IntegrityError | None:
         return None
     bad = [backup.label for backup in report.backups if not backup.ok]
     what = f"{len(bad)} of {len(report.backups)} backups cannot be restored: {', '.join(bad)}"
+    if not bad:
+        what = f"every backup can still be restored, but not every object is whole: {', '.join(report.damaged_objects)}"
     good = next((backup.label for backup in reversed(report.backups) if backup.ok), None)
     remedy = "Keep the repository as it is, make a new backup elsewhere, and look at the disk that holds this one."
     if good:

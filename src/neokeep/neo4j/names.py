@@ -9,6 +9,11 @@ from neokeep.errors import UsageError
 _NAME = re.compile(r"[a-z][a-z0-9.-]{2,62}")
 
 
+def is_database_name(name: str) -> bool:
+    """Tell whether Neo4j could have made a database directory of this name."""
+    return _NAME.fullmatch(name) is not None
+
+
 def require_database_name(name: str) -> str:
     """Return the name as Neo4j normalises it (lower case).
 

@@ -17,6 +17,7 @@ from neokeep.errors import AccessError, SourceError
 from neokeep.neo4j import locks, packages
 from neokeep.neo4j.configuration import FILE_NAME, Configuration, read_configuration
 from neokeep.neo4j.configuration import configuration_directory as usual_configuration_directory
+from neokeep.neo4j.names import is_database_name
 from neokeep.neo4j.store.neostore import StoreId, looks_like_database, read_store_id
 from neokeep.neo4j.versions import Neo4jVersion
 
@@ -101,7 +102,7 @@ class Source:
         return Database(name, self.databases_directory / name, self.transactions_directory / name)
 
     def _is_database(self, name: str) -> bool:
-        return not name.startswith(".") and looks_like_database(self.databases_directory / name)
+        return is_database_name(name) and looks_like_database(self.databases_directory / name)
 
 
 def find_source(

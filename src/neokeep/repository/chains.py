@@ -45,7 +45,8 @@ class ChainEnd:
 
 def chain_of(repository: Repository, base: Manifest) -> Chain:
     """Find the segments of a full backup."""
-    segments = list_segments(repository.storage, base.label)
+    damaged = repository.damaged_objects()
+    segments = [item for item in list_segments(repository.storage, base.label) if item.hash not in damaged]
     return Chain(base, tuple(contiguous(segments, base.end.transaction or 0)))
 
 
@@ -68,4 +69,4 @@ def end_of(repository: Repository, chain: Chain) -> ChainEnd:
 
 def header_of(repository: Repository, segment: SegmentName) -> SegmentHeader:
     """Read what a segment says of itself."""
-    return read_segment(repository.storage, segment.name)[0]
+    return read_segment(repository.storage, segment)[0]

@@ -1,6 +1,6 @@
 """The index: which pack holds which block. A cache that can always be rebuilt from the packs' footers.
 
-In memory it is a few numpy columns sorted by the first eight bytes of the ids, 48 bytes a block; in the repository it
+In memory it is a few numpy columns sorted by the first eight bytes of the ids, 56 bytes a block; in the repository it
 is write-once objects, each named by the BLAKE3 of its bytes. Bytes are laid out in docs/format.md.
 """
 

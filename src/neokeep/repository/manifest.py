@@ -35,7 +35,7 @@ class BlockList(msgspec.Struct, frozen=True, kw_only=True):
     """BLAKE3 over all block ids of the content, concatenated."""
 
 
-NO_BLOCKS = BlockList(size=0, block_size=1, depth=0, ids=b"", hash=b"")
+NO_BLOCKS = BlockList(size=0, block_size=1, depth=0, ids=b"", hash=blake3(b"").digest())
 """The file list of a backup that has no files of its own."""
 
 

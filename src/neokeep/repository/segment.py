@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 MAGIC = b"NKSEGM1\n"
 PREFIX = "segments"
 _LENGTH = struct.Struct("<I")
-_NAME = re.compile(r"(\d{20})-(\d{20})")
+_NAME = re.compile(r"(\d{20})-(\d{20})-([0-9a-f]{64})")
 _LEVEL = 1
 
 
@@ -61,60 +62,53 @@ class SegmentName:
     first: int
     last: int
     size: int
+    hash: bytes
 
     @property
     def name(self) -> str:
         """The object name."""
-        return segment_name(self.chain, self.first, self.last)
+        return f"{PREFIX}/{self.chain}/{self.first:020}-{self.last:020}-{self.hash.hex()}"
 
 
-def segment_name(chain: str, first: int, last: int) -> str:
-    """Return the object name of a segment."""
-    return f"{PREFIX}/{chain}/{first:020}-{last:020}"
-
-
-def store_segment(storage: Storage, header: SegmentHeader, data: bytes) -> int:
-    """Store a segment; return its stored bytes, 0 when the very same stretch was there already."""
+def store_segment(storage: Storage, header: SegmentHeader, data: bytes) -> SegmentName:
+    """Store a segment under a name that holds its hash: one that replaces a damaged one gets a name of its own."""
     encoded = msgspec.json.encode(header)
-    body = _LENGTH.pack(len(encoded)) + encoded + compress(data, _LEVEL)
-    content = MAGIC + blake3(body).digest() + body
-    try:
-        storage.create(segment_name(header.chain, header.first, header.last), content)
-    except ObjectExists:
-        return 0
-    return len(content)
+    content = MAGIC + _LENGTH.pack(len(encoded)) + encoded + compress(data, _LEVEL)
+    segment = SegmentName(header.chain, header.first, header.last, len(content), blake3(content).digest())
+    with suppress(ObjectExists):
+        storage.create(segment.name, content)
+    return segment
 
 
-def read_segment(storage: Storage, name: str) -> tuple[SegmentHeader, bytes]:
+def read_segment(storage: Storage, segment: SegmentName) -> tuple[SegmentHeader, bytes]:
     """Read a segment: its header, and the bytes of its pieces, concatenated.
 
     Raises:
         IntegrityError: it is missing or damaged.
     """
     try:
-        content = storage.read(name)
+        content = storage.read(segment.name)
     except ObjectMissing as problem:
-        raise IntegrityError(f"the segment {name} is missing", remedy=problem.remedy) from problem
-    return _decode(name, content)
+        raise IntegrityError(f"the segment {segment.name} is missing", remedy=problem.remedy) from problem
+    return _decode(segment, content)
 
 
-def _decode(name: str, content: bytes) -> tuple[SegmentHeader, bytes]:
-    head = len(MAGIC) + 32
-    body = memoryview(content)[head:]
+def _decode(segment: SegmentName, content: bytes) -> tuple[SegmentHeader, bytes]:
     damaged = IntegrityError(
-        f"the segment {name} is damaged", remedy="Restore to a moment before it; 'neokeep verify' tells which remain."
+        f"the segment {segment.name} is damaged",
+        remedy="Restore to a moment before it; 'neokeep verify' tells which remain.",
     )
-    if content[: len(MAGIC)] != MAGIC or blake3(body).digest() != content[len(MAGIC) : head]:
+    if content[: len(MAGIC)] != MAGIC or blake3(content).digest() != segment.hash:
         raise damaged
+    body = memoryview(content)[len(MAGIC) :]
     try:
         (length,) = _LENGTH.unpack_from(body)
         header = msgspec.json.decode(body[_LENGTH.size : _LENGTH.size + length], type=SegmentHeader)
         data = decompress(body[_LENGTH.size + length :])
     except (msgspec.MsgspecError, ZstdError, struct.error) as problem:
         raise damaged from problem
-    if name != segment_name(header.chain, header.first, header.last) or len(data) != sum(
-        piece.length for piece in header.pieces
-    ):
+    named = (segment.chain, segment.first, segment.last)
+    if named != (header.chain, header.first, header.last) or len(data) != sum(p.length for p in header.pieces):
         raise damaged
     return header, data
 
@@ -125,8 +119,9 @@ def list_segments(storage: Storage, chain: str) -> list[SegmentName]:
     for item in storage.list(f"{PREFIX}/{chain}"):
         match = _NAME.fullmatch(item.name.rsplit("/", 1)[1])
         if match:
-            found.append(SegmentName(chain, int(match[1]), int(match[2]), item.size))
-    return sorted(found, key=lambda segment: (segment.first, segment.last))
+            hashed = bytes.fromhex(match[3])
+            found.append(SegmentName(chain, int(match[1]), int(match[2]), item.size, hashed))
+    return sorted(found, key=lambda segment: (segment.first, segment.last, segment.hash))
 
 
 def contiguous(segments: list[SegmentName], after: int) -> list[SegmentName]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from neokeep.repository.index import decode_index
 from neokeep.repository.manifest import Manifest
 from neokeep.repository.pack import pack_name
 from neokeep.repository.reader import BlockReader
+from neokeep.repository.segment import SegmentName, contiguous, list_segments, read_segment
 from neokeep.workers import run_workers
 
 if TYPE_CHECKING:
@@ -43,9 +45,13 @@ _TEXT_ID = f"S{ID_SIZE}"
 
 @dataclass(slots=True)
 class _Findings:
-    """What reading found: damaged objects with the reason, and damaged or missing blocks."""
+    """What reading found: damaged and unreadable objects with the reason, and damaged or missing blocks.
+
+    What could not be read now may be readable again; only what was read and is wrong is remembered as damaged.
+    """
 
     objects: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
     blocks: set[bytes] = field(default_factory=set)
     bytes_checked: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -62,7 +68,8 @@ def verify(repository: Repository, label: str | None, *, jobs: int, progress: Pr
     findings = _Findings()
     known_damage = repository.damaged_objects()
     problems = _manifest_problems(chosen)
-    whole = [item for item in chosen if isinstance(item, Manifest)]
+    whole = [item for item in chosen if isinstance(item, Manifest) and item.type == "full"]
+    _check_segments(repository, [item for item in chosen if isinstance(item, Manifest)], problems, findings)
     reader = BlockReader.of(repository)
     wanted = _needed(reader, whole, problems)
     if label is None:
@@ -74,17 +81,19 @@ def verify(repository: Repository, label: str | None, *, jobs: int, progress: Pr
     new_damage = [name for name in findings.objects if _hash_of(name) not in known_damage]
     for name in new_damage:
         _remember(repository, name)
-    databases = {item.label: item.database for item in whole}
+    databases = {item.label: item.database for item in chosen if isinstance(item, Manifest)}
     return reports.VerifyReport(
         repository=repository.storage.url,
-        ok=not any(problems.values()) and not new_damage,
+        ok=not any(problems.values()) and not new_damage and not findings.unreadable,
         backups=tuple(
             reports.VerifiedBackup(
                 label=name, database=databases.get(name, ""), ok=not problems[name], problems=tuple(problems[name])
             )
             for name in problems
         ),
-        damaged_objects=tuple(f"{name}: {reason}" for name, reason in sorted(findings.objects.items())),
+        damaged_objects=tuple(
+            f"{name}: {reason}" for name, reason in sorted((findings.objects | findings.unreadable).items())
+        ),
         blocks=len(wanted.ids),
         bytes_checked=findings.bytes_checked,
         seconds=round(time.monotonic() - began, 3),
@@ -125,6 +134,40 @@ def _blocks_of(reader: BlockReader, manifest: Manifest) -> Iterator[tuple[bytes,
         if count:
             sizes[-1] = file.content.size - (count - 1) * file.content.block_size
         yield ids, sizes
+
+
+def _check_segments(
+    repository: Repository, chosen: Sequence[Manifest], problems: dict[str, list[str]], findings: _Findings
+) -> None:
+    """Read every segment of the chains that the chosen backups belong to; say which incremental backups lack one."""
+    ends = {item.label: item.end.transaction or 0 for item in chosen}
+    for base in sorted({item.base or item.label for item in chosen}):
+        good: list[SegmentName] = []
+        for segment in list_segments(repository.storage, base):
+            try:
+                _, data = read_segment(repository.storage, segment)
+            except NeokeepError as problem:
+                findings.objects[segment.name] = problem.message
+            else:
+                good.append(segment)
+                findings.bytes_checked += len(data)
+        for item in chosen:
+            if item.base == base:
+                problems[item.label] += _gap(repository, item, good, ends)
+
+
+def _gap(repository: Repository, item: Manifest, good: list[SegmentName], ends: dict[str, int]) -> list[str]:
+    """Say where the chain of an incremental backup breaks off before its end."""
+    base = item.base or item.label
+    try:
+        begin = ends.get(base, 0) or repository.manifest(base).end.transaction or 0
+    except NeokeepError as problem:
+        return [f"its full backup: {problem.message}"]
+    segments = contiguous(good, begin)
+    reached = segments[-1].last if segments else begin
+    if reached >= (item.end.transaction or 0):
+        return []
+    return [f"its chain is whole only up to transaction {reached}; it needs {item.end.transaction}"]
 
 
 def _check_index_objects(repository: Repository, findings: _Findings) -> None:
@@ -180,15 +223,15 @@ def _check_pack(repository: Repository, name: str, number: int, plan: FetchPlan,
         data = repository.storage.read(name)
     except RepositoryError as problem:
         data = b""
-        reason = problem.message
-    else:
-        reason = "" if blake3(data).hexdigest() == name.rsplit("/", 1)[1] else "its content is not what its name says"
+        with findings.lock:
+            findings.unreadable[name] = problem.message
+    damaged = bool(data) and blake3(data).hexdigest() != name.rsplit("/", 1)[1]
     first, last = np.searchsorted(plan.pack, [number, number + 1])
     bad = [row for row in range(first, last) if not _is_good(plan, row, memoryview(data))]
     with findings.lock:
         findings.bytes_checked += len(data)
-        if reason:
-            findings.objects[name] = reason
+        if damaged:
+            findings.objects[name] = "its content is not what its name says"
         findings.blocks.update(plan.wanted.ids[row].tobytes() for row in bad)
     return len(data)
 
@@ -206,7 +249,8 @@ def _remember(repository: Repository, name: str) -> None:
     """Note a damaged object, unless its name is not one that neokeep gives."""
     identity = _hash_of(name)
     if identity is not None:
-        repository.mark_damaged(identity)
+        with suppress(NeokeepError):  # On a repository that is full or may only be read, the report still counts.
+            repository.mark_damaged(identity)
 
 
 def _hash_of(name: str) -> bytes | None:

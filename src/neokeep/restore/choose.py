@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from neokeep.errors import IntegrityError, UsageError
 from neokeep.repository.chains import chain_of, end_of
 from neokeep.repository.manifest import Manifest
+from neokeep.repository.repository import DamagedManifest
 from neokeep.restore.plan import choose_source, require_database
 from neokeep.restore.targets import NEWEST, Moment, RestorePlan, Window, plan_backup, plan_moment
 
@@ -38,9 +39,22 @@ def choose_plan(
         require_database(manifest, database, from_source)
         base = manifest if manifest.base is None else repository.manifest(manifest.base)
         return plan_backup(chain_of(repository, base), label, manifest.end.transaction or 0)
-    everything = [item for item in repository.manifests() if isinstance(item, Manifest)]
-    chosen = choose_source(everything, database, from_source=from_source, home=home)
+    everything = list(repository.manifests())
+    readable = [item for item in everything if isinstance(item, Manifest)]
+    chosen = choose_source(readable, database, from_source=from_source, home=home)
+    _require_newest([item for item in everything if isinstance(item, DamagedManifest)], chosen, database)
     return plan_moment(windows_of(repository, chosen), moment)
+
+
+def _require_newest(damaged: list[DamagedManifest], chosen: list[Manifest], database: str) -> None:
+    """Refuse to take an older backup without a word where the newest one is damaged."""
+    newest = max(chosen, key=lambda item: item.finished_at)
+    for item in damaged:
+        if item.label.startswith(f"{database}-") and item.label[-16:-1] > newest.label[-16:-1]:
+            raise IntegrityError(
+                f"the newest backup of {database}, {item.label}, is damaged: {item.error.message}",
+                remedy=f"Restore the newest whole one with --backup {newest.label}, and run 'neokeep verify'.",
+            )
 
 
 def windows_of(repository: Repository, manifests: list[Manifest]) -> list[Window]:

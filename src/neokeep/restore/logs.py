@@ -48,7 +48,7 @@ def apply_segments(
         IntegrityError: a segment is missing, damaged, of another store, or does not join on.
     """
     for segment in segments:
-        header, data = read_segment(storage, segment.name)
+        header, data = read_segment(storage, segment)
         if header.store_id != store_id:
             raise IntegrityError(
                 f"{segment.name} is of store {header.store_id}, the base is of {store_id}",

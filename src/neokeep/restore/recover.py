@@ -6,6 +6,7 @@ recovers, and is stopped in order. Afterwards the newest checkpoint must stand a
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from neokeep.neo4j.distribution import Distribution
     from neokeep.restore.swap import Staging
 
+_MIB = 1 << 20
 _LONGEST_RECOVERY_SECONDS = 7 * 24 * 3600
 
 
@@ -39,7 +41,9 @@ def recover(staging: Staging, database: str, distribution: Distribution) -> None
             (home / "data" / folder).mkdir(parents=True)
             (home / "data" / folder / database).symlink_to(target, target_is_directory=True)
         (home / "conf").mkdir()
-        settings = {} if database == SYSTEM_DATABASE else {"initial.dbms.default_database": database}
+        settings = _memory()
+        if database != SYSTEM_DATABASE:
+            settings["initial.dbms.default_database"] = database
         configure(home, distribution.version, settings)
         server = Server(distribution, home)
         try:
@@ -53,6 +57,15 @@ def recover(staging: Staging, database: str, distribution: Distribution) -> None
             )
     for name in ("database_lock", "quarantine_marker"):
         (staging.store / name).unlink(missing_ok=True)
+
+
+def _memory() -> dict[str, str]:
+    """Give recovery a quarter of the free memory as page cache and as heap, the heap no more than it can use."""
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // _MIB
+    return {
+        "server.memory.pagecache.size": f"{max(64, free // 4)}m",
+        "server.memory.heap.max_size": f"{min(8192, max(1024, free // 4))}m",
+    }
 
 
 def is_clean(log_directory: Path) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep import reports
-from neokeep.errors import LockedError, RepositoryError, SpaceError, UsageError
+from neokeep.errors import IntegrityError, LockedError, SpaceError, UsageError
 from neokeep.files import explained
 from neokeep.neo4j import locks
 from neokeep.neo4j.names import require_database_name
@@ -32,9 +32,11 @@ from neokeep.restore.write import Owner, make_directory, write_files
 from neokeep.units import format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from neokeep.neo4j.distribution import Distribution
     from neokeep.progress import Progress
-    from neokeep.repository.manifest import Manifest
+    from neokeep.repository.manifest import FileEntry, Manifest
     from neokeep.repository.repository import Repository
 
 _HEADROOM = 64 * 1024 * 1024
@@ -81,10 +83,13 @@ def restore(
     target = _target(source, plan.base, restored_as)
     require_openable(plan.base, source.version)
     distribution = _distribution(source) if recover else None
+    reader = BlockReader.of(repository)
+    files = _files(reader, plan.base)
     owner = _owner(source)
     for directory in (target.place.store.parent, target.place.log.parent):
         make_directory(directory, owner)
     with ExitStack() as guard:
+        guard.enter_context(locks.hold_directory(target.place.store.parent))
         _keep_out_servers(target, guard)
         settle(target.place)
         replaced = target.place.exists()
@@ -93,10 +98,10 @@ def restore(
                 f"{target.place.store} exists already",
                 remedy="Restore under another name with --as NAME, or replace it with --overwrite.",
             )
-        _require_space(target, plan)
+        _require_space(target, files, plan)
         staging = stage(target.place)
         try:
-            end = _write(repository, plan, target, staging, owner, distribution, jobs, progress)
+            end = _write(reader, files, plan, target, staging, owner, distribution, jobs, progress)
             swap(target.place, staging)
         except BaseException:
             settle(target.place)
@@ -104,6 +109,13 @@ def restore(
         finally:
             progress.end()
     return _report(plan, end, target, began, replaced=replaced, recovered=recover)
+
+
+def _files(reader: BlockReader, base: Manifest) -> list[FileEntry]:
+    files = file_list(reader, base)
+    if len(files) != base.file_count:
+        raise IntegrityError(f"the file list of {base.label} is not complete", remedy="Use another backup.")
+    return files
 
 
 def _target_source(home: Path, configuration_directory: Path | None) -> Source:
@@ -154,20 +166,27 @@ def _keep_out_servers(target: _Target, guard: ExitStack) -> None:
         guard.enter_context(locks.hold(target.place.store / locks.DATABASE_LOCK))
 
 
-def _require_space(target: _Target, plan: RestorePlan) -> None:
-    # Log compresses to a third or less; its bytes before that are not known without reading it.
-    needed = plan.base.statistics.size_bytes + 4 * plan.log_bytes + _HEADROOM
-    for directory in {target.place.store.parent, target.place.log.parent}:
+def _require_space(target: _Target, files: Sequence[FileEntry], plan: RestorePlan) -> None:
+    """Ask each disk for what it will get; log in segments is compressed, to a quarter or so."""
+    needed: dict[int, int] = {}
+    places = {"store": target.place.store.parent, "log": target.place.log.parent}
+    devices = {area: directory.stat().st_dev for area, directory in places.items()}
+    for file in files:
+        needed[devices[file.area]] = needed.get(devices[file.area], _HEADROOM) + file.content.size
+    needed[devices["log"]] = needed.get(devices["log"], _HEADROOM) + 4 * plan.log_bytes
+    for area, directory in places.items():
         free = shutil.disk_usage(directory).free
-        if free < needed:
+        if free < needed.get(devices[area], 0):
             raise SpaceError(
-                f"restoring {plan.base.label} needs {format_size(needed)} in {directory}, {format_size(free)} are free",
+                f"restoring {plan.base.label} needs {format_size(needed[devices[area]])} in {directory}, "
+                f"{format_size(free)} are free",
                 remedy="Free space there; the old database is kept until the new one is complete.",
             )
 
 
 def _write(
-    repository: Repository,
+    reader: BlockReader,
+    files: Sequence[FileEntry],
     plan: RestorePlan,
     target: _Target,
     staging: Staging,
@@ -178,10 +197,6 @@ def _write(
 ) -> LogEnd:
     """Write the base, the log on top of it, and recover where that is wanted; return where the log ends."""
     base = plan.base
-    reader = BlockReader.of(repository)
-    files = file_list(reader, base)
-    if len(files) != base.file_count:
-        raise RepositoryError(f"the file list of {base.label} is not complete", remedy="Use another backup.")
     for directory in {staging.store, staging.log}:
         make_directory(directory, owner)
     areas = {"store": staging.store, "log": staging.log}
@@ -189,7 +204,7 @@ def _write(
     end = LogEnd(base.end.transaction or 0, base.end.commit_time)
     if plan.segments:
         progress.begin("applying archived log", plan.log_bytes)
-        apply_segments(repository.storage, plan.segments, staging.log, owner, base.store_id, progress)
+        apply_segments(reader.storage, plan.segments, staging.log, owner, base.store_id, progress)
         end = cut_log(staging.log, plan.moment)
     if distribution is not None:
         from neokeep.restore.recover import recover

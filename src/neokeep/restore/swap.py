@@ -16,8 +16,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from neokeep.errors import NeokeepError, RepositoryError
+from neokeep.errors import LockedError, NeokeepError, RepositoryError
 from neokeep.files import exchange, explain, fsync_directory, rename_new
+from neokeep.neo4j import locks
 
 LINK = ".neokeep-log"
 _MARK = ".neokeep-"
@@ -159,7 +160,18 @@ def _remove_leftovers(parent: Path, name: str) -> None:
         if leftover.is_symlink():
             leftover.unlink()
         elif leftover.is_dir():
+            _require_unused(leftover)
             shutil.rmtree(leftover)
+
+
+def _require_unused(leftover: Path) -> None:
+    """A restore that was killed while Neo4j recovered for it leaves that server behind."""
+    lock = locks.query(leftover / locks.DATABASE_LOCK)
+    if lock.held:
+        raise LockedError(
+            f"{leftover} of an earlier restore is still open in a server (process {lock.pid})",
+            remedy="Stop that process: it is the recovery of a restore that was killed. Then try again.",
+        )
 
 
 def _beside(path: Path, suffix: str) -> Path:

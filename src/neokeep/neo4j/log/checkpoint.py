@@ -1,7 +1,7 @@
 """Checkpoint files: fixed-size records behind a log header, the newest complete one decides where recovery starts.
 
 The size and layout of a record follow its own kernel version byte, so files are walked record by record. A record
-counts only when its CRC-32C holds. Layouts: docs/formats.md.
+counts only when its CRC-32C holds. Layouts: docs/neo4j-formats.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Layouts of the log entries that frame a transaction, by kernel version.
 
 An entry is: kernel version byte, type byte, body. Bodies are big endian below kernel version 5 (Neo4j 4.x) and little
-endian from it on. Only the start and commit entries are needed to find boundaries. Layouts: docs/formats.md.
+endian from it on. Only the start and commit entries are needed to find boundaries. Layouts: docs/neo4j-formats.md.
 """
 
 from __future__ import annotations

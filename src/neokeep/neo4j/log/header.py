@@ -1,7 +1,7 @@
 """The header of a transaction log or checkpoint file.
 
 Headers are big endian in every version. Formats 6 to 9 are plain files; 10 and 11 are enveloped (segmented) files,
-which Community writes only under an internal setting and which are refused by name. Layouts: docs/formats.md.
+which Community writes only under an internal setting and which are refused by name. Layouts: docs/neo4j-formats.md.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ the file or with a transaction. Works on files that grow meanwhile: what is not 
 
 from __future__ import annotations
 
+import errno
+import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable
@@ -83,6 +85,23 @@ def has_commit(read_at: ReadAt, offset: int, kernel_version: int, transaction: i
             return True
         overlap = piece[-len(needle) :]
         offset += len(piece)
+    return False
+
+
+def has_data(descriptor: int, offset: int) -> bool:
+    """Tell whether anything but zeros stands behind `offset` of an open file; its holes are not read."""
+    size = os.fstat(descriptor).st_size
+    while offset < size:
+        try:
+            offset = os.lseek(descriptor, offset, os.SEEK_DATA)
+        except OSError as problem:
+            if problem.errno == errno.ENXIO:
+                return False
+            raise
+        piece = os.pread(descriptor, 1 << 20, offset)
+        if any(piece):
+            return True
+        offset += max(1, len(piece))
     return False
 
 

@@ -175,7 +175,7 @@ def _no_neostore(directory: Path) -> NeokeepError:
         return _unsupported("block", str(directory))
     return SourceError(
         f"{directory} holds no Neo4j database: there is no file {NEOSTORE}",
-        remedy="Name a database of this server; 'neokeep info' lists them.",
+        remedy="Name a database of this server; 'neokeep check' lists them.",
     )
 
 
