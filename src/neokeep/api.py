@@ -16,6 +16,7 @@ from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from neokeep.neo4j.source import Source
     from neokeep.reports import BackupReport, CheckReport, InfoReport, RestoreReport, VerifyReport
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _SILENT: Progress = Silent()
 _ONE_DAY = 86_400
+_SEVEN_DAYS = 7 * _ONE_DAY
 
 
 def init(place: Directory) -> Repository:
@@ -54,6 +56,8 @@ def backup(
     repository: Place,
     databases: Sequence[str] = (),
     *,
+    type: str = "auto",  # noqa: A002  the word of the command line
+    full_every: int | None = _SEVEN_DAYS,
     indexes: str = "copy",
     rate_limit: int | None = None,
     jobs: int | None = None,
@@ -62,7 +66,9 @@ def backup(
 ) -> BackupReport:
     """Back up databases of a server, running or not; all of them when none is named.
 
-    `indexes` is 'copy' or 'rebuild', `rate_limit` is in bytes per second, `gentle` lets the database go first.
+    `type` is 'full', 'incremental' or 'auto': incremental where the chain holds and the newest full backup is younger
+    than `full_every` seconds. `indexes` is 'copy' or 'rebuild', `rate_limit` is in bytes per second, `gentle` lets the
+    database go first.
     """
     from neokeep.capture.backup import back_up
     from neokeep.capture.options import CaptureOptions
@@ -71,7 +77,16 @@ def backup(
         raise UsageError(f"indexes={indexes!r} is not known", remedy="Use 'copy' or 'rebuild'.")
     if isinstance(databases, str):
         raise UsageError("databases is one text", remedy=f"Give a list: [{databases!r}].")
-    options = CaptureOptions(indexes=indexes, rate_limit=rate_limit, jobs=jobs or default_jobs(), gentle=gentle)
+    if type not in {"auto", "full", "incremental"}:
+        raise UsageError(f"type={type!r} is not known", remedy="Use 'auto', 'full' or 'incremental'.")
+    options = CaptureOptions(
+        type=type,
+        full_every=full_every,
+        indexes=indexes,
+        rate_limit=rate_limit,
+        jobs=jobs or default_jobs(),
+        gentle=gentle,
+    )
     found = find_source(source) if isinstance(source, str | PathLike) else source
     return back_up(found, _repository(repository), databases, options=options, progress=progress)
 
@@ -87,11 +102,18 @@ def restore(
     restored_as: str | None = None,
     overwrite: bool = False,
     recover: bool = False,
+    to_time: datetime | None = None,
+    to_transaction: int | None = None,
+    before_transaction: int | None = None,
     jobs: int | None = None,
     progress: Progress = _SILENT,
 ) -> RestoreReport:
-    """Restore a database into a Neo4j home: the backup with this label, else the newest."""
+    """Restore a database into a Neo4j home: the backup with this label, up to a moment, or the newest there is.
+
+    `to_transaction` is inclusive; a `to_time` without a zone is refused.
+    """
     from neokeep.restore.restore import restore as restore_database
+    from neokeep.restore.targets import make_moment
 
     return restore_database(
         _repository(repository),
@@ -103,6 +125,7 @@ def restore(
         restored_as=restored_as,
         overwrite=overwrite,
         recover=recover,
+        moment=make_moment(to_time, to_transaction, before_transaction),
         jobs=jobs or default_jobs(),
         progress=progress,
     )

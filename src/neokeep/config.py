@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,11 @@ class Settings:
         """Give an option that is a count, a size, a rate or a duration."""
         value = self.values[name]
         return value if isinstance(value, int) else None
+
+    def moment(self, name: str) -> datetime | None:
+        """Give an option that is a time."""
+        value = self.values[name]
+        return value if isinstance(value, datetime) else None
 
     def switch(self, name: str) -> bool:
         """Give an option that is on or off."""

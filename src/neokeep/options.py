@@ -7,6 +7,7 @@ Command line, environment, neokeep.toml and docs/reference.md are all generated 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from neokeep.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Value = str | int | bool | Path
+Value = str | int | bool | Path | datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,13 @@ def _read_count(text: str) -> int:
     return int(digits)
 
 
+def _read_transaction(text: str) -> int:
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18 and int(digits) > 0):
+        raise UsageError(f"{text!r} is not a transaction id", remedy="Write the number, such as 4711.")
+    return int(digits)
+
+
 def _read_name(text: str) -> str:
     if not text.strip():
         raise UsageError("the value is empty", remedy="Write a value, or leave the option out.")
@@ -122,6 +130,8 @@ FILE = Kind("FILE", _read_path)
 COUNT = Kind("NUMBER", _read_count)
 RATE = Kind("RATE", units.parse_rate)
 DURATION = Kind("TIME", units.parse_duration)
+TRANSACTION = Kind("ID", _read_transaction)
+MOMENT = Kind("TIME", units.parse_time)
 SWITCH = Kind("", _read_switch)
 
 WORK = ("init", "backup", "restore", "info", "verify", "check")
@@ -146,6 +156,16 @@ OPTIONS: tuple[Option, ...] = (
         "source", NAME,
         "A name of [sources] in neokeep.toml; together with --home, the name that the backups carry.",
         REACHES_A_SOURCE,
+    ),
+    Option(
+        "type", CHOICE,
+        "A full backup, or the new transactions since the newest one; auto takes those where the chain holds and says "
+        "why when it does not.",
+        ("backup",), default="auto", choices=("auto", "full", "incremental"),
+    ),
+    Option(
+        "full_every", DURATION, "With --type auto: take a full backup when the newest is older, such as 7d.",
+        ("backup",), default="7d",
     ),
     Option(
         "indexes", CHOICE,
@@ -182,6 +202,23 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "as", NAME, "Restore under another database name.", ("restore",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "to", CHOICE, "Restore up to the newest archived transaction, which is also what happens without any target.",
+        ("restore",), choices=("latest",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "to_time", MOMENT,
+        "Restore all that was committed up to this time, such as 2026-11-22T10:00:00Z; the zone is needed.",
+        ("restore",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "to_tx", TRANSACTION, "Restore up to this transaction, with it.",
+        ("restore",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "before_tx", TRANSACTION, "Restore up to the transaction before this one: the state before the mistake.",
+        ("restore",), in_environment=False, in_file=False,
     ),
     Option(
         "overwrite", SWITCH, "Replace the database that is there. It stays in place until the new one is complete.",

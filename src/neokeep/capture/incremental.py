@@ -66,7 +66,7 @@ def decide(
         tail = _tail_of(repository, database, chain)
     except ChainBroken as broken:
         return Decision("full", str(broken))
-    due = _full_is_due(chain, options, now) if options.type == "auto" else ""
+    due = _full_is_due(repository, chain, options, now) if options.type == "auto" else ""
     if due:
         return Decision("full", due)
     return Decision("incremental", f"the chain of {base.label} holds", chain, tail)
@@ -103,8 +103,10 @@ def _newest_base(source: Source, database: Database, repository: Repository) -> 
     return max(fulls, key=lambda item: item.finished_at, default=None)
 
 
-def _full_is_due(chain: Chain, options: CaptureOptions, now: datetime) -> str:
+def _full_is_due(repository: Repository, chain: Chain, options: CaptureOptions, now: datetime) -> str:
     """Say why the policy asks for a full backup, or nothing."""
+    if repository.damage_found_since(chain.base.finished_at):
+        return "a verification found damage since the newest full backup"
     age = now - chain.base.finished_at
     if options.full_every is not None and age >= timedelta(seconds=options.full_every):
         return f"the newest full backup is {age.days} days and {age.seconds // 3600} hours old"

@@ -24,6 +24,8 @@ def run(call: Call) -> Outcome:
         source,
         settings.needed_text("repo"),
         call.list_of("databases"),
+        type=settings.choice("type"),
+        full_every=settings.number("full_every"),
         indexes=settings.choice("indexes"),
         rate_limit=settings.number("rate_limit"),
         jobs=settings.number("jobs"),
@@ -63,10 +65,11 @@ def show(report: BackupReport, page: Page) -> None:
         page.line(f"Backed up {number} database{'s' if number > 1 else ''} to {report.repository}")
         page.line()
         page.table(
-            ("database", "backup", "last tx", "size", "stored", "took"),
+            ("database", "type", "backup", "last tx", "size", "stored", "took"),
             [
                 (
                     backup.database,
+                    backup.type,
                     backup.label,
                     str(backup.last_tx),
                     format_size(backup.size_bytes),
@@ -87,7 +90,8 @@ def show(report: BackupReport, page: Page) -> None:
 
 
 def _show_notes(backup: BackupInfo, page: Page) -> None:
-    notes = [*backup.events, *left_out_lines(backup.left_out)]
+    notes = [f"{backup.type}, since {backup.reason}"] if backup.reason else []
+    notes += [*backup.events, *left_out_lines(backup.left_out)]
     if backup.attempts > 1:
         notes.insert(0, f"it took {backup.attempts} attempts")
     if notes:
@@ -116,7 +120,8 @@ COMMANDS = (
         "Back up databases of a server, running or not.",
         "Back up databases into a repository, while the server runs or while it is stopped. Without a name, all "
         "databases of the server are backed up, `system` too. Only files are read: run it as the user that runs Neo4j, "
-        "or as one that may read its files.",
+        "or as one that may read its files. After a full backup only the new transactions are taken, as long as the "
+        "server's log still leads on from the last one.",
         (
             "neokeep backup --home /var/lib/neo4j --repo /backup/neo4j",
             "neokeep backup neo4j --source production --repo main --rate-limit 50MB/s",

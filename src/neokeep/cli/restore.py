@@ -29,6 +29,9 @@ def run(call: Call) -> Outcome:
         restored_as=settings.text("as"),
         overwrite=settings.switch("overwrite"),
         recover=settings.switch("recover"),
+        to_time=settings.moment("to_time"),
+        to_transaction=settings.number("to_tx"),
+        before_transaction=settings.number("before_tx"),
         jobs=settings.number("jobs"),
         progress=call.progress,
     )
@@ -71,6 +74,7 @@ COMMANDS = (
         "--overwrite.",
         (
             "neokeep restore neo4j --home /var/lib/neo4j --repo /backup/neo4j --overwrite",
+            "neokeep restore neo4j --to-time 2026-11-22T10:00:00Z --overwrite --source production --repo main",
             "neokeep restore neo4j --as yesterday --backup LABEL --home /var/lib/neo4j --repo /backup/neo4j",
         ),
         run,

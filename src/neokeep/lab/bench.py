@@ -94,7 +94,7 @@ def _backup_against_dump(server: Server, folder: Path) -> None:
         api.init(repository)
         server.start(timeout=600)
         try:
-            backup = ("backup", "neo4j", "--home", str(server.home), "--repo", str(repository))
+            backup = ("backup", "neo4j", "--type", "full", "--home", str(server.home), "--repo", str(repository))
             fulls.append(neokeep(*backup))
             full_size = _size(repository)
             agains.append(neokeep(*backup))
@@ -153,7 +153,7 @@ def _writers(folder: Path) -> None:
             quiet.append(_rate(load, partial(time.sleep, _QUIET_SECONDS)))
             repository = folder / f"writers-{number}"
             api.init(repository)
-            command = ("backup", "neo4j", "--home", str(home), "--repo", str(repository))
+            command = ("backup", "neo4j", "--type", "full", "--home", str(home), "--repo", str(repository))
             busy.append(_rate(load, partial(neokeep, *command)))
             shutil.rmtree(repository)
         load.stop()

@@ -164,6 +164,10 @@ class Repository:
         """
         return frozenset(_pack_identities(self.storage.list(DAMAGED)))
 
+    def damage_found_since(self, moment: datetime) -> bool:
+        """Tell whether a verification found an object damaged after a moment, by the storage's clock."""
+        return any(item.created > moment for item in self.storage.list(DAMAGED))
+
     def mark_damaged(self, identity: bytes) -> None:
         """Remember that the object of this hash is damaged."""
         with suppress(ObjectExists):

@@ -26,7 +26,7 @@ from neokeep.repository.reader import BlockReader
 from neokeep.restore.choose import choose_plan
 from neokeep.restore.logs import LogEnd, apply_segments, cut_log
 from neokeep.restore.plan import require_openable
-from neokeep.restore.swap import Place, Staging, settle, stage, swap
+from neokeep.restore.swap import Place, Staging, require_unused, settle, stage, swap
 from neokeep.restore.targets import NEWEST, Moment, RestorePlan
 from neokeep.restore.write import Owner, make_directory, write_files
 from neokeep.units import format_size
@@ -91,6 +91,7 @@ def restore(
     with ExitStack() as guard:
         guard.enter_context(locks.hold_directory(target.place.store.parent))
         _keep_out_servers(target, guard)
+        require_unused(target.place)
         settle(target.place)
         replaced = target.place.exists()
         if replaced and not overwrite:

@@ -97,6 +97,21 @@ def settle(place: Place) -> None:
         _remove_leftovers(parent, name)
 
 
+def require_unused(place: Place) -> None:
+    """Refuse to clear away what a server still has open: that of a restore that was killed while Neo4j recovered.
+
+    Raises:
+        LockedError: there is such a server.
+    """
+    for leftover in _leftovers(place.store.parent, place.store.name):
+        lock = locks.query(leftover / locks.DATABASE_LOCK)
+        if lock.held:
+            raise LockedError(
+                f"{leftover} of an earlier restore is still open in a server (process {lock.pid})",
+                remedy="Stop that process: it is the recovery of a restore that was killed. Then try again.",
+            )
+
+
 def _lead_logs_through_store(place: Place, staging: Staging) -> None:
     """Make `place.log` a link through the store directory, without a moment in which it leads astray."""
     (staging.store / LINK).symlink_to(os.path.relpath(staging.log, staging.store))
@@ -160,18 +175,7 @@ def _remove_leftovers(parent: Path, name: str) -> None:
         if leftover.is_symlink():
             leftover.unlink()
         elif leftover.is_dir():
-            _require_unused(leftover)
             shutil.rmtree(leftover)
-
-
-def _require_unused(leftover: Path) -> None:
-    """A restore that was killed while Neo4j recovered for it leaves that server behind."""
-    lock = locks.query(leftover / locks.DATABASE_LOCK)
-    if lock.held:
-        raise LockedError(
-            f"{leftover} of an earlier restore is still open in a server (process {lock.pid})",
-            remedy="Stop that process: it is the recovery of a restore that was killed. Then try again.",
-        )
 
 
 def _beside(path: Path, suffix: str) -> Path:

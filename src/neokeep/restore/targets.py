@@ -31,6 +31,21 @@ class Moment:
 NEWEST = Moment()
 
 
+def make_moment(time: datetime | None, transaction: int | None, before: int | None) -> Moment:
+    """Make a moment of what was given: at most one of a time, a transaction, and a transaction to stop before.
+
+    Raises:
+        UsageError: several were given, or a time without a zone.
+    """
+    if sum(value is not None for value in (time, transaction, before)) > 1:
+        raise UsageError("several targets were given", remedy="Give one of --to-time, --to-tx and --before-tx.")
+    if time is not None and time.tzinfo is None:
+        raise UsageError(f"the time {time} has no zone", remedy="Write it with one, such as 2026-11-22T10:00:00Z.")
+    if before is not None:
+        transaction = before - 1
+    return Moment(transaction=transaction, time=time)
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A chain with the commit times of its two ends, None where no transaction tells."""

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from neokeep.errors import SourceError
 from neokeep.neo4j.log import entries
+from neokeep.neo4j.log.checkpoint import LogPosition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from neokeep.neo4j.log.checkpoint import LogPosition
 
 NO_IMAGE: Final = -1
 
@@ -395,4 +394,4 @@ def _entry_name(entry: int) -> str:
 
 
 def _moved(position: LogPosition, by: int) -> LogPosition:
-    return type(position)(position.version, position.offset + by)
+    return LogPosition(position.version, position.offset + by)
