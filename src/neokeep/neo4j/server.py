@@ -172,7 +172,8 @@ class Server:
             os.kill(pid, number)
         deadline = time.monotonic() + timeout
         # Neo4j removes its pid file some time before its process is gone: wait for the process, not for the file.
-        while self._is_ours(pid):
+        # A dying process loses its command line before it closes its files, and with them Neo4j's locks.
+        while self._is_ours(pid) or _is_dying(pid):
             if time.monotonic() > deadline:
                 return False
             time.sleep(POLL_SECONDS / 2)
@@ -183,6 +184,16 @@ class Server:
         logs = self.home / "logs"
         started = _says_started(logs / "neo4j.log", logged) or _says_started(logs / "console.log", 0)
         return started and _speaks_bolt(self.bolt_address)
+
+
+def _is_dying(pid: int) -> bool:
+    """Tell whether a process without a command line still has files open: it is there and not yet a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as status:
+            state = status.read().rpartition(b")")[2].split()[0]
+    except OSError:
+        return False
+    return not _command_line(pid) and state not in (b"Z", b"X")
 
 
 def _command_line(pid: int) -> list[bytes]:
