@@ -140,10 +140,13 @@ def admin(call: Call) -> Outcome:
     from neokeep.neo4j.admin import Admin
 
     server = _server(call)
-    ran = Admin(server.distribution, server.home).run(*call.list_of("words"))
+    # Many write "--" before the words of another program out of habit; Neo4j's tool does not know it.
+    words = call.list_of("words")
+    words = words[1:] if words[:1] == ("--",) else words
+    ran = Admin(server.distribution, server.home).run(*words)
     report = LabAdmin(home=str(server.home), status=ran.status, output=ran.output, seconds=round(ran.seconds, 3))
     failure = SourceError(
-        f"neo4j-admin {' '.join(call.list_of('words'))} ended with status {ran.status}", remedy="Read what it printed."
+        f"neo4j-admin {' '.join(words)} ended with status {ran.status}", remedy="Read what it printed."
     )
     return Outcome(report, lambda page: page.line(ran.output.rstrip()), failure if ran.status else None, answer=True)
 
