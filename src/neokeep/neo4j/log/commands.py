@@ -1,7 +1,7 @@
 """The commands of one transaction: what it did to each record, without copying the records.
 
-Commands have no length, so each layout of the record engine is walked (kernel versions 2 to 32; docs/formats.md). A
-walk that meets anything not known, or does not end exactly at the commit entry, raises `UnknownCommand`: there is no
+Commands have no length, so every layout of the record engine is walked: kernel versions 2 to 32, docs/neo4j-formats.md.
+A walk that meets anything not known, or does not end exactly at the commit entry, raises `UnknownCommand`: there is no
 guessing. Images stay where they are; a `Command` says at which offsets of the given bytes they stand. The bytes are
 those between two boundaries of `scan_log`, which has checked their CRC-32C; it is not checked again here.
 """
@@ -342,8 +342,8 @@ def _other(layout: Layout, data: bytes, at: int, shape: _Shape, skip: Skip) -> t
     after = skip(data, before, data[before])
     end = skip(data, after, data[after])
     change = _CHANGES[data[before] & 1 | (data[after] & 1) << 1]
-    if wide and data[before - 1] == 1:
-        end = _map(layout.int4, data, end)
+    if wide and data[before - 1]:
+        end = _map(layout.int4, data, end) if data[before - 1] == 1 else _refuse("a schema rule in an unknown form")
     return key, change, before, after, end
 
 
