@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from neokeep import reports
+from neokeep.capture.chain import ChainBroken
 from neokeep.capture.incremental import decide, incremental_backup
 from neokeep.errors import NeokeepError, SourceError
 from neokeep.neo4j.versions import require_version
@@ -74,16 +75,28 @@ def back_up_database(
         IntegrityError: its transaction log is damaged.
     """
     decision = decide(source, database, repository, options, datetime.now(UTC))
-    if options.type == "incremental" and decision.chain is None:
+    reason = decision.reason
+    if decision.chain is not None:
+        try:
+            manifest = incremental_backup(source, database, repository, decision)
+        except ChainBroken as broken:
+            reason = str(broken)
+        else:
+            _tell(options, progress, database, "incremental", reason)
+            return manifest
+    if options.type == "incremental":
         raise SourceError(
-            f"{database.name} cannot be backed up incrementally: {decision.reason}",
+            f"{database.name} cannot be backed up incrementally: {reason}",
             remedy="Take a full backup (--type full), or let neokeep choose (--type auto).",
         )
-    if options.type == "auto":
-        progress.say(f"{database.name}: {decision.type}, since {decision.reason}")
-    if decision.chain is not None:
-        return incremental_backup(source, database, repository, decision)
+    _tell(options, progress, database, "full", reason)
     # A plain incremental backup must start quickly: what a full one needs is loaded only here.
     from neokeep.capture.full import full_backup
 
-    return full_backup(source, database, repository, options, progress, reason=decision.reason)
+    return full_backup(source, database, repository, options, progress, reason=reason)
+
+
+def _tell(options: CaptureOptions, progress: Progress, database: Database, type_of_backup: str, reason: str) -> None:
+    """Say what was chosen, where there was a choice."""
+    if options.type == "auto":
+        progress.say(f"{database.name}: {type_of_backup}, since {reason}")

@@ -50,6 +50,7 @@ class Stretch:
     last: int
     first_commit_time: datetime
     last_commit_time: datetime
+    kernel_version: int
     tail: Span
 
 
@@ -143,7 +144,7 @@ def _read(descriptor: int, header: LogHeader, offset: int, tail: Span, limit: in
         data = os.pread(descriptor, limit, offset)
         scan = _scan(data, offset, header, start, tail)
         # Nothing complete although the buffer is full: one transaction larger than a segment.
-        if scan.ends or len(data) < limit or scan.tail is not Tail.TORN:
+        if scan.ends or len(data) < limit or scan.tail is not Tail.TORN or not has_data(descriptor, offset + limit):
             return scan, data
         limit *= 2
 
@@ -175,9 +176,9 @@ def _scan(data: bytes, offset: int, header: LogHeader, start: int, tail: Span) -
 def _made(scan: Scan, data: bytes, version: int, offset: int) -> Stretch:
     end = scan.end
     last_start = scan.ends[-2] if len(scan.ends) > 1 else scan.start
-    checksum = scan.last_checksum
-    if checksum is None:
-        raise AssertionError("a scan that found a transaction knows its checksum")
+    checksum, kernel_version = scan.last_checksum, scan.kernel_version
+    if checksum is None or kernel_version is None:
+        raise AssertionError("a scan that found a transaction knows its checksum and kernel version")
     return Stretch(
         pieces=(Piece(version=version, start=offset, length=end - offset),),
         data=data[: end - offset],
@@ -185,6 +186,7 @@ def _made(scan: Scan, data: bytes, version: int, offset: int) -> Stretch:
         last=scan.last_transaction,
         first_commit_time=_moment(min(scan.commit_times)),
         last_commit_time=_moment(max(scan.commit_times)),
+        kernel_version=kernel_version,
         tail=Span(transaction=scan.last_transaction, checksum=checksum, version=version, start=last_start, end=end),
     )
 

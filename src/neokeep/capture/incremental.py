@@ -15,7 +15,7 @@ import msgspec
 
 from neokeep.capture.chain import ChainBroken, Stretch, read_on, require_unbroken
 from neokeep.capture.origin import source_record
-from neokeep.errors import IntegrityError, SourceError
+from neokeep.errors import IntegrityError
 from neokeep.repository import manifest as manifests
 from neokeep.repository.chains import Chain, chain_of, end_of
 from neokeep.repository.manifest import Manifest, Span
@@ -46,6 +46,7 @@ class Archived:
 
     tail: Span
     last_commit_time: datetime | None
+    kernel_version: int | None = None
     transactions: int = 0
     segments: int = 0
     bytes_read: int = 0
@@ -121,7 +122,7 @@ def incremental_backup(source: Source, database: Database, repository: Repositor
     """Archive the new log of a database and commit a backup that names its end.
 
     Raises:
-        SourceError: the log has a gap; what was archived before it is kept.
+        ChainBroken: the log has a gap; what was archived before it is kept.
         IntegrityError: the log is damaged.
     """
     if decision.chain is None or decision.tail is None:
@@ -129,13 +130,7 @@ def incremental_backup(source: Source, database: Database, repository: Repositor
     started_at, began = datetime.now(UTC), time.monotonic()
     chain, base = decision.chain, decision.chain.base
     running = source.lock().held or database.lock().held
-    try:
-        archived = archive(database, repository, chain, decision.tail)
-    except ChainBroken as broken:
-        raise SourceError(
-            f"the log of {database.name} broke off while it was archived: {broken}",
-            remedy="Repeat the backup: what was archived before the gap is kept, and a full backup goes on from here.",
-        ) from broken
+    archived = archive(database, repository, chain, decision.tail)
     tail = archived.tail
     return repository.commit(
         msgspec.structs.replace(
@@ -145,6 +140,7 @@ def incremental_backup(source: Source, database: Database, repository: Repositor
             base=base.label,
             reason=decision.reason,
             neokeep_version=__version__,
+            kernel_version=archived.kernel_version or end_of(repository, chain).kernel_version,
             source=source_record(source, running=running),
             neo4j_version=str(source.version) if source.version else None,
             started_at=started_at,
@@ -188,6 +184,7 @@ def archive(database: Database, repository: Repository, chain: Chain, tail: Span
         header = _header(chain, database, stretch)
         archived.bytes_stored += store_segment(repository.storage, header, stretch.data).size
         archived.tail = stretch.tail
+        archived.kernel_version = stretch.kernel_version
         archived.last_commit_time = stretch.last_commit_time
         archived.transactions += stretch.last - stretch.first + 1
         archived.segments += 1
@@ -200,6 +197,7 @@ def _header(chain: Chain, database: Database, stretch: Stretch) -> SegmentHeader
         chain=chain.base.label,
         database=database.name,
         store_id=chain.base.store_id,
+        kernel_version=stretch.kernel_version,
         first=stretch.first,
         last=stretch.last,
         first_commit_time=stretch.first_commit_time,

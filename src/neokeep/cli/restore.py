@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from neokeep.cli.backup import left_out_lines
 from neokeep.cli.command import Argument, Call, Command
 from neokeep.cli.output import Outcome
+from neokeep.errors import UsageError
 from neokeep.units import format_duration, format_size, format_time
 
 if TYPE_CHECKING:
     from neokeep.cli.page import Page
+    from neokeep.config import Settings
     from neokeep.reports import RestoreReport
 
 
@@ -19,6 +21,7 @@ def run(call: Call) -> Outcome:
     from neokeep import api
 
     settings = call.settings
+    _require_one_target(settings)
     report = api.restore(
         settings.needed_text("repo"),
         settings.needed_path("home"),
@@ -36,6 +39,15 @@ def run(call: Call) -> Outcome:
         progress=call.progress,
     )
     return Outcome(report, partial(show, report))
+
+
+def _require_one_target(settings: Settings) -> None:
+    """--to latest is what happens anyway; it must not be said together with anything else."""
+    others = [name for name in ("backup", "to_time", "to_tx", "before_tx") if settings.values[name] is not None]
+    if settings.text("to") is not None and others:
+        raise UsageError(
+            f"--to latest and --{others[0].replace('_', '-')} were given", remedy="Give one target, or none at all."
+        )
 
 
 def show(report: RestoreReport, page: Page) -> None:

@@ -37,10 +37,11 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class ChainEnd:
-    """Where a chain goes on, and the commit time of its newest transaction; None where it holds none."""
+    """Where a chain goes on, and commit time (None for none) and kernel version of its newest transaction."""
 
     tail: Span | None
     commit_time: datetime | None
+    kernel_version: int
 
 
 def chain_of(repository: Repository, base: Manifest) -> Chain:
@@ -62,9 +63,9 @@ def end_of(repository: Repository, chain: Chain) -> ChainEnd:
         IntegrityError: the last segment is damaged.
     """
     if not chain.segments:
-        return ChainEnd(chain.base.tail, chain.base.end.commit_time)
+        return ChainEnd(chain.base.tail, chain.base.end.commit_time, chain.base.kernel_version)
     header = header_of(repository, chain.segments[-1])
-    return ChainEnd(header.tail, header.last_commit_time)
+    return ChainEnd(header.tail, header.last_commit_time, header.kernel_version)
 
 
 def header_of(repository: Repository, segment: SegmentName) -> SegmentHeader:

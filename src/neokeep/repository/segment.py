@@ -45,6 +45,7 @@ class SegmentHeader(msgspec.Struct, frozen=True, kw_only=True):
     chain: str
     database: str
     store_id: str
+    kernel_version: int
     first: int
     last: int
     first_commit_time: datetime

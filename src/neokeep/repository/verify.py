@@ -68,16 +68,21 @@ def verify(repository: Repository, label: str | None, *, jobs: int, progress: Pr
     findings = _Findings()
     known_damage = repository.damaged_objects()
     problems = _manifest_problems(chosen)
-    whole = [item for item in chosen if isinstance(item, Manifest) and item.type == "full"]
-    _check_segments(repository, [item for item in chosen if isinstance(item, Manifest)], problems, findings)
+    backups = [item for item in chosen if isinstance(item, Manifest)]
+    bases = _bases(repository, backups, problems)
+    of_base: dict[str, list[str]] = {base.label: [] for base in bases}
     reader = BlockReader.of(repository)
-    wanted = _needed(reader, whole, problems)
+    wanted = _needed(reader, bases, of_base)
     if label is None:
         _check_index_objects(repository, findings)
     _check_packs(repository, reader.index, wanted, findings, every_pack=label is None, jobs=jobs, progress=progress)
-    for manifest in whole:
-        if findings.blocks and not problems[manifest.label]:
-            problems[manifest.label] = _touched(reader, manifest, findings.blocks)
+    for base in bases:
+        if findings.blocks and not of_base[base.label]:
+            of_base[base.label] = _touched(reader, base, findings.blocks)
+        _check_chain(repository, base, backups, problems, findings)
+    for item in backups:
+        found = of_base.get(item.base or item.label, [])
+        problems[item.label] += found if item.base is None else [f"its full backup: {problem}" for problem in found]
     new_damage = [name for name in findings.objects if _hash_of(name) not in known_damage]
     for name in new_damage:
         _remember(repository, name)
@@ -136,46 +141,55 @@ def _blocks_of(reader: BlockReader, manifest: Manifest) -> Iterator[tuple[bytes,
         yield ids, sizes
 
 
-def _check_segments(
-    repository: Repository, chosen: Sequence[Manifest], problems: dict[str, list[str]], findings: _Findings
-) -> None:
-    """Read every segment of the chains that the chosen backups belong to; say which incremental backups lack one."""
-    ends = {item.label: item.end.transaction or 0 for item in chosen}
-    for base in sorted({item.base or item.label for item in chosen}):
-        good: list[SegmentName] = []
-        for segment in list_segments(repository.storage, base):
+def _bases(repository: Repository, backups: Sequence[Manifest], problems: dict[str, list[str]]) -> list[Manifest]:
+    """Find the full backups that some backups rest on, themselves among them."""
+    known = {item.label: item for item in backups if item.type == "full"}
+    for item in backups:
+        if item.base is not None and item.base not in known:
             try:
-                _, data = read_segment(repository.storage, segment)
+                known[item.base] = repository.manifest(item.base)
             except NeokeepError as problem:
-                findings.objects[segment.name] = problem.message
-            else:
-                good.append(segment)
-                findings.bytes_checked += len(data)
-        for item in chosen:
-            if item.base == base:
-                problems[item.label] += _gap(repository, item, good, ends)
+                problems[item.label].append(f"its full backup: {problem.message}")
+    return list(known.values())
 
 
-def _gap(repository: Repository, item: Manifest, good: list[SegmentName], ends: dict[str, int]) -> list[str]:
-    """Say where the chain of an incremental backup breaks off before its end."""
-    base = item.base or item.label
-    try:
-        begin = ends.get(base, 0) or repository.manifest(base).end.transaction or 0
-    except NeokeepError as problem:
-        return [f"its full backup: {problem.message}"]
+def _check_chain(
+    repository: Repository,
+    base: Manifest,
+    backups: Sequence[Manifest],
+    problems: dict[str, list[str]],
+    findings: _Findings,
+) -> None:
+    """Read every segment of a chain; say which incremental backups it does not reach."""
+    good: list[SegmentName] = []
+    for segment in list_segments(repository.storage, base.label):
+        try:
+            _, data = read_segment(repository.storage, segment)
+        except IntegrityError as problem:
+            findings.objects[segment.name] = problem.message
+        except NeokeepError as problem:
+            findings.unreadable[segment.name] = problem.message
+        else:
+            good.append(segment)
+            findings.bytes_checked += len(data)
+    begin = base.end.transaction or 0
     segments = contiguous(good, begin)
     reached = segments[-1].last if segments else begin
-    if reached >= (item.end.transaction or 0):
-        return []
-    return [f"its chain is whole only up to transaction {reached}; it needs {item.end.transaction}"]
+    for item in backups:
+        if item.base == base.label and reached < (item.end.transaction or 0):
+            problems[item.label].append(
+                f"its chain is whole only up to transaction {reached}; it needs {item.end.transaction}"
+            )
 
 
 def _check_index_objects(repository: Repository, findings: _Findings) -> None:
     for item in repository.storage.list("index"):
         try:
             decode_index(item.name, repository.storage.read(item.name))
-        except NeokeepError as problem:
+        except IntegrityError as problem:
             findings.objects[item.name] = problem.message
+        except NeokeepError as problem:
+            findings.unreadable[item.name] = problem.message
 
 
 def _check_packs(
@@ -255,7 +269,7 @@ def _remember(repository: Repository, name: str) -> None:
 
 def _hash_of(name: str) -> bytes | None:
     try:
-        return bytes.fromhex(name.rsplit("/", 1)[1])
+        return bytes.fromhex(name.replace("-", "/").rsplit("/", 1)[1])
     except ValueError:
         return None
 

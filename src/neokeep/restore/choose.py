@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from neokeep.errors import IntegrityError, UsageError
-from neokeep.repository.chains import chain_of, end_of
+from neokeep.repository.chains import chain_of, end_of, header_of
 from neokeep.repository.manifest import Manifest
 from neokeep.repository.repository import DamagedManifest
 from neokeep.restore.plan import choose_source, require_database
@@ -38,12 +39,18 @@ def choose_plan(
         manifest = repository.manifest(label)
         require_database(manifest, database, from_source)
         base = manifest if manifest.base is None else repository.manifest(manifest.base)
-        return plan_backup(chain_of(repository, base), label, manifest.end.transaction or 0)
+        return _with_kernel(repository, plan_backup(chain_of(repository, base), label, manifest.end.transaction or 0))
     everything = list(repository.manifests())
     readable = [item for item in everything if isinstance(item, Manifest)]
     chosen = choose_source(readable, database, from_source=from_source, home=home)
     _require_newest([item for item in everything if isinstance(item, DamagedManifest)], chosen, database)
-    return plan_moment(windows_of(repository, chosen), moment)
+    return _with_kernel(repository, plan_moment(windows_of(repository, chosen), moment))
+
+
+def _with_kernel(repository: Repository, plan: RestorePlan) -> RestorePlan:
+    """Note the newest kernel version of the log: a server may have been upgraded since the base was taken."""
+    newest = header_of(repository, plan.segments[-1]).kernel_version if plan.segments else plan.base.kernel_version
+    return replace(plan, kernel_version=newest)
 
 
 def _require_newest(damaged: list[DamagedManifest], chosen: list[Manifest], database: str) -> None:

@@ -78,8 +78,11 @@ def _write(header: SegmentHeader, data: bytes, directory: Path, owner: Owner, na
         at += piece.length
 
 
-def cut_log(directory: Path, moment: Moment) -> LogEnd:
-    """Verify every transaction of a restored log and cut it behind the wanted moment.
+def cut_log(directory: Path, moment: Moment, floor: int) -> LogEnd:
+    """Verify every transaction of a restored log and cut it behind the wanted moment, but never before `floor`.
+
+    `floor` is the end of the base: its store files may hold what any transaction up to there did, whatever their commit
+    times, which do not always rise with the ids.
 
     Raises:
         IntegrityError: the log does not hold together, or does not reach the wanted transaction.
@@ -89,7 +92,7 @@ def cut_log(directory: Path, moment: Moment) -> LogEnd:
     for version in log_versions(directory):
         path = directory / log_name(version)
         scan = _scan(path, version, end, checksum)
-        keep = _wanted(scan, moment)
+        keep = _wanted(scan, moment, floor)
         if keep:
             time = datetime.fromtimestamp(scan.commit_times[keep - 1] / 1000, UTC)
             end = LogEnd(scan.first_transaction + keep - 1, time)
@@ -110,13 +113,15 @@ def cut_log(directory: Path, moment: Moment) -> LogEnd:
     return end
 
 
-def _wanted(scan: Scan, moment: Moment) -> int:
+def _wanted(scan: Scan, moment: Moment, floor: int) -> int:
     """Count the transactions of a file that belong before the wanted moment."""
+    kept = max(0, min(len(scan.ends), floor - scan.first_transaction + 1))
     if moment.transaction is not None:
-        return max(0, min(len(scan.ends), moment.transaction - scan.first_transaction + 1))
+        return max(kept, min(len(scan.ends), moment.transaction - scan.first_transaction + 1))
     if moment.time is not None:
         limit = moment.time.timestamp() * 1000
-        return next((at for at, time in enumerate(scan.commit_times) if time > limit), len(scan.ends))
+        later = (at for at in range(kept, len(scan.ends)) if scan.commit_times[at] > limit)
+        return next(later, len(scan.ends))
     return len(scan.ends)
 
 

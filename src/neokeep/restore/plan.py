@@ -68,29 +68,31 @@ def _no_backup(manifests: Sequence[Manifest], database: str, from_source: str | 
     )
 
 
-def require_openable(manifest: Manifest, server: Neo4jVersion | None) -> None:
-    """Refuse a backup that the target's server could not open.
+def require_openable(manifest: Manifest, kernel_version: int, server: Neo4jVersion | None) -> None:
+    """Refuse a backup that the target's server could not open; `kernel_version` is the newest in its log.
 
     Raises:
         SourceError: it would be a downgrade, or needs a migration first; the remedy names the path.
     """
     if server is None:
         return
-    oldest = kernel_version_introduced(manifest.kernel_version)
+    oldest = kernel_version_introduced(kernel_version)
     if server < oldest:
         raise SourceError(
-            f"backup {manifest.label} was written by Neo4j {_writer(manifest)}; "
+            f"backup {manifest.label} was written by Neo4j {_writer(manifest, kernel_version)}; "
             f"the target is {server}, which cannot open it",
             remedy=f"Restore it into Neo4j {oldest} or newer: a store is never downgraded.",
         )
-    if manifest.kernel_version < FIRST_OF_4X_LOGS and server.family != "4.4":
+    if kernel_version < FIRST_OF_4X_LOGS and server.family != "4.4":
         raise SourceError(
-            f"backup {manifest.label} was written by Neo4j {_writer(manifest)}; the target is {server}, "
-            "which can neither recover nor open it",
+            f"backup {manifest.label} was written by Neo4j {_writer(manifest, kernel_version)}; "
+            f"the target is {server}, which can neither recover nor open it",
             remedy="Restore it into a Neo4j 4.4 home with --recover, dump it there, load the dump into 5.26 and run "
             "'neo4j-admin database migrate' on it; from 5.26 newer versions open it directly.",
         )
 
 
-def _writer(manifest: Manifest) -> str:
-    return manifest.neo4j_version or f"{kernel_version_name(manifest.kernel_version)} or newer"
+def _writer(manifest: Manifest, kernel_version: int) -> str:
+    if manifest.neo4j_version is not None and kernel_version == manifest.kernel_version:
+        return manifest.neo4j_version
+    return f"{kernel_version_name(kernel_version)} or newer"

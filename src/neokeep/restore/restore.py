@@ -81,7 +81,7 @@ def restore(
         repository, database.lower(), label=label, from_source=from_source, home=str(source.home), moment=moment
     )
     target = _target(source, plan.base, restored_as)
-    require_openable(plan.base, source.version)
+    require_openable(plan.base, plan.kernel_version, source.version)
     distribution = _distribution(source) if recover else None
     reader = BlockReader.of(repository)
     files = _files(reader, plan.base)
@@ -206,7 +206,7 @@ def _write(
     if plan.segments:
         progress.begin("applying archived log", plan.log_bytes)
         apply_segments(reader.storage, plan.segments, staging.log, owner, base.store_id, progress)
-        end = cut_log(staging.log, plan.moment)
+        end = cut_log(staging.log, plan.moment, base.end.transaction or 0)
     if distribution is not None:
         from neokeep.restore.recover import recover
 

@@ -73,6 +73,9 @@ class RestorePlan:
     segments: tuple[SegmentName, ...]
     moment: Moment
 
+    kernel_version: int = 0
+    """The newest kernel version in the log that is restored; told by the last segment, else by the base."""
+
     @property
     def log_bytes(self) -> int:
         """Stored bytes of the segments."""
