@@ -183,7 +183,7 @@ class Repository:
         for item in self.storage.list("index"):
             try:
                 listed.update((pack.identity, pack) for pack in decode_index(item.name, self.storage.read(item.name)))
-            except (IntegrityError, ObjectMissing):
+            except (IntegrityError, RepositoryError):
                 continue  # Only a cache: the packs say the same.
         known: list[Pack] = []
         for identity, item in present.items():
