@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -77,6 +78,7 @@ def test_backup_takes_paths_and_gives_the_work_objects(monkeypatch: pytest.Monke
     ((arguments, options),) = backups
     assert arguments == ("find_source", "open_repository", ["neo4j"])
     assert (options["options"].rate_limit, options["options"].jobs) == (5, default_jobs())
+    assert (options["options"].type, options["options"].full_every) == ("auto", 7 * 86_400)
 
 
 def test_backup_takes_objects_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +98,20 @@ def test_backup_refuses_one_text_for_a_list_of_databases() -> None:
 def test_backup_refuses_what_indexes_cannot_be() -> None:
     with pytest.raises(neokeep.UsageError, match="indexes='none'"):
         api.backup("/h", "/r", indexes="none")
+
+
+def test_backup_refuses_a_type_that_is_none() -> None:
+    with pytest.raises(neokeep.UsageError, match="type='log'"):
+        api.backup("/h", "/r", type="log")
+
+
+def test_restore_refuses_a_time_without_a_zone_and_two_targets() -> None:
+    noon = datetime(2026, 8, 1, 12, tzinfo=UTC)
+    repository: Any = object()
+    with pytest.raises(neokeep.UsageError, match="has no zone"):
+        api.restore(repository, "/h", "neo4j", to_time=noon.replace(tzinfo=None))
+    with pytest.raises(neokeep.UsageError, match="several targets"):
+        api.restore(repository, "/h", "neo4j", to_time=noon, to_transaction=5)
 
 
 def test_restore_info_verify_and_check_take_paths(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neokeep.capture.plan import explain_changes, is_dropped, plan_copy
@@ -69,6 +69,7 @@ def test_rebuilding_indexes_leaves_out_what_neo4j_can_make_and_says_so() -> None
     assert plan.size == 158_202
 
 
+@settings(deadline=None)
 @given(SOME, st.sampled_from(["copy", "rebuild"]))
 def test_every_file_is_copied_or_left_out_with_a_reason_or_never_of_use(sizes: dict[str, int], indexes: str) -> None:
     listed = listing(sizes)
@@ -86,12 +87,14 @@ def test_every_file_is_copied_or_left_out_with_a_reason_or_never_of_use(sizes: d
     )
 
 
+@settings(deadline=None)
 @given(SOME)
 def test_what_did_not_change_needs_no_explanation(sizes: dict[str, int]) -> None:
     changes = explain_changes(listing(sizes), listing(sizes))
     assert (changes.void, changes.drop, changes.left_out, changes.events) == (None, {}, (), ())
 
 
+@settings(deadline=None)
 @given(SOME, SOME)
 def test_every_change_voids_the_capture_or_is_explained(before: dict[str, int], later: dict[str, int]) -> None:
     old, new = listing(before), listing(later)
@@ -174,6 +177,7 @@ def test_growing_files_need_no_explanation() -> None:
     assert explain_changes(BEFORE, listing({path: size + 1 for path, size in SIZES.items()})).events == ()
 
 
+@settings(deadline=None)
 @given(SOME)
 def test_what_is_left_out_can_be_made_again_or_is_said_not_to_be(sizes: dict[str, int]) -> None:
     for item in plan_copy(listing(sizes), "rebuild").left_out:

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neokeep.capture import page_cache, reading
@@ -89,6 +89,7 @@ def test_hot_parts_among_cold_ones_stay_and_nothing_is_added(cold: Path, hot: li
     assert data == cold.read_bytes()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 3 * PAGE), st.integers(0, 4).map(lambda page: page * PAGE), st.integers(0, 9000))
 def test_any_range_is_read_and_is_shorter_only_at_the_end(
     tmp_path_factory: pytest.TempPathFactory, size: int, offset: int, length: int
@@ -188,6 +189,7 @@ class Waits(threading.Event):
         return False
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**9), st.lists(st.tuples(st.integers(0, 10**7), st.floats(0, 5)), max_size=20))
 def test_reading_is_never_faster_than_the_rate_on_average(rate: int, steps: list[tuple[int, float]]) -> None:
     clock = Clock()

@@ -45,6 +45,19 @@ BACKUP = reports.BackupInfo(
     left_out=LEFT_OUT,
     events=("the index 12 was dropped during the copy",),
     neokeep_version="0.1.0",
+    reason="there is no full backup of this database yet",
+)
+INCREMENTAL = msgspec.structs.replace(
+    BACKUP,
+    label="neo4j-20260801-120000F_20260801-130000I",
+    type="incremental",
+    base=BACKUP.label,
+    reason=f"the chain of {BACKUP.label} holds",
+    first_tx=35_024,
+    last_tx=36_000,
+    file_count=0,
+    left_out=(),
+    events=(),
 )
 SYSTEM = msgspec.structs.replace(
     BACKUP,
@@ -57,6 +70,7 @@ SYSTEM = msgspec.structs.replace(
     events=(),
     neo4j_version=None,
     last_commit_time=None,
+    reason="a full backup was asked for",
 )
 FAILURE = reports.Failure(
     subject="movies",
@@ -72,19 +86,21 @@ DAMAGED = reports.Failure(
 )
 
 BACKED_UP = reports.BackupReport(repository="/backup/neo4j", backups=(BACKUP, SYSTEM), failures=())
+BACKED_UP_INCREMENTALLY = msgspec.structs.replace(BACKED_UP, backups=(INCREMENTAL,))
 PARTLY_BACKED_UP = reports.BackupReport(repository="/backup/neo4j", backups=(SYSTEM,), failures=(FAILURE,))
 NOT_BACKED_UP = reports.BackupReport(repository="/backup/neo4j", backups=(), failures=(FAILURE,))
 INFO = reports.InfoReport(
     repository="/backup/neo4j",
     repository_id="6de05d63-eb1e-459c-8330-c997e300ec49",
     format=1,
-    backups=(BACKUP, SYSTEM),
+    backups=(BACKUP, SYSTEM, INCREMENTAL),
     damaged=(DAMAGED,),
 )
 EMPTY = msgspec.structs.replace(INFO, backups=(), damaged=())
 ONE = msgspec.structs.replace(INFO, backups=(BACKUP,), damaged=())
 RESTORED = reports.RestoreReport(
     label=BACKUP.label,
+    segments=3,
     database="neo4j",
     restored_as="yesterday",
     home="/var/lib/neo4j",

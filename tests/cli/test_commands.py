@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 
 from cli import samples
 from cli.conftest import REPOSITORY
 from neokeep.capture.options import CaptureOptions
+from neokeep.restore.targets import NEWEST, Moment
 from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
     from cli.conftest import Ran, Work
 
@@ -28,7 +28,9 @@ def test_backup_hands_on_what_was_asked_for(work: Work, run: Run) -> None:
     source, repository, databases = work.arguments_of("back_up")
     assert (source, repository, databases) == ("the source", REPOSITORY, ("neo4j", "system"))
     options = work.options_of("back_up")["options"]
-    assert options == CaptureOptions(indexes="copy", rate_limit=50_000_000, jobs=2, gentle=False)
+    assert options == CaptureOptions(
+        type="auto", full_every=604_800, indexes="copy", rate_limit=50_000_000, jobs=2, gentle=False
+    )
 
 
 def test_backup_without_options_copies_indexes_gently_and_without_a_limit(work: Work, run: Run) -> None:
@@ -36,7 +38,31 @@ def test_backup_without_options_copies_indexes_gently_and_without_a_limit(work: 
     run("backup --home /h --repo /r")
     assert work.arguments_of("back_up")[2] == ()
     options = work.options_of("back_up")["options"]
-    assert options == CaptureOptions(indexes="copy", rate_limit=None, jobs=default_jobs(), gentle=True)
+    assert options == CaptureOptions(
+        type="auto", full_every=604_800, indexes="copy", rate_limit=None, jobs=default_jobs(), gentle=True
+    )
+
+
+@pytest.mark.parametrize("kind", ["auto", "full", "incremental"])
+def test_backup_hands_on_the_type_and_how_old_a_full_backup_may_be(work: Work, run: Run, kind: str) -> None:
+    work.answers["back_up"] = samples.BACKED_UP
+    run(f"backup --home /h --repo /r --type {kind} --full-every 12h")
+    options = work.options_of("back_up")["options"]
+    assert (options.type, options.full_every) == (kind, 43_200)
+
+
+def test_a_type_that_is_none_is_refused(work: Work, run: Run) -> None:
+    assert run("backup --home /h --repo /r --type differential").status == 2
+    assert not work.calls
+
+
+def test_backup_says_of_each_backup_why_it_is_of_its_type(work: Work, run: Run) -> None:
+    work.answers["back_up"] = samples.BACKED_UP_INCREMENTALLY
+    out = run("backup --home /h --repo /r").out
+    assert "incremental, since the chain of neo4j-20260801-120000F holds" in out
+    work.answers["back_up"] = samples.BACKED_UP
+    out = run("backup --home /h --repo /r").out
+    assert "full, since there is no full backup of this database yet" in out
 
 
 def test_backup_tells_a_person_what_exists_and_what_is_left_out(work: Work, run: Run) -> None:
@@ -44,7 +70,7 @@ def test_backup_tells_a_person_what_exists_and_what_is_left_out(work: Work, run:
     ran = run("backup --home /h --repo /r")
     assert ran.status == 0
     assert "Backed up 2 databases to /backup/neo4j" in ran.out
-    assert "neo4j-20260801-120000F     35023  2.0 GiB   560 MiB  4.2s" in ran.out
+    assert "full  neo4j-20260801-120000F     35023  2.0 GiB   560 MiB  4.2s" in ran.out
     assert "the index 12 was dropped during the copy" in ran.out
     assert "left out schema/index/fulltext-1.0/7: it changed while it was copied, three times" in ran.out
     assert ran.err == ""
@@ -98,7 +124,43 @@ def test_restore_hands_on_what_was_asked_for(work: Work, run: Run) -> None:
         "overwrite": True,
         "recover": True,
         "jobs": 3,
+        "moment": NEWEST,
     }
+
+
+@pytest.mark.parametrize(
+    ("flags", "moment"),
+    [
+        ("", NEWEST),
+        ("--to latest", NEWEST),
+        ("--to-tx 4711", Moment(transaction=4711)),
+        ("--before-tx 4711", Moment(transaction=4710)),
+        ("--to-time 2026-08-01T12:00:00+02:00", Moment(time=samples.NOON.replace(hour=10))),
+    ],
+)
+def test_restore_hands_on_the_moment(work: Work, run: Run, flags: str, moment: Moment) -> None:
+    work.answers["restore"] = samples.RESTORED
+    assert run(f"restore neo4j --home /h --repo /r {flags}").status == 0
+    assert work.options_of("restore")["moment"] == moment
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--to-tx 5 --before-tx 5",
+        "--to-tx 5 --to-time 2026-08-01T12:00:00Z",
+        "--to-time 2026-08-01T12:00:00",
+        "--to-tx 0",
+        "--before-tx -1",
+        "--to-tx five",
+        "--to oldest",
+        "--to latest --to-tx 5",
+    ],
+)
+def test_targets_that_contradict_or_mean_nothing_are_refused(work: Work, run: Run, flags: str) -> None:
+    work.answers["restore"] = samples.RESTORED
+    assert run(f"restore neo4j --home /h --repo /r {flags}").status == 2
+    assert "restore" not in [name for name, _, _ in work.calls]
 
 
 def test_restore_replaces_nothing_unless_it_is_told_to(work: Work, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +184,10 @@ def test_info_shows_one_line_for_each_backup_and_what_is_damaged(work: Work, run
     assert work.arguments_of("describe") == (REPOSITORY, "neo4j", None)
     assert ran.status == 0
     assert "Source production" in ran.out
-    assert "neo4j-20260801-120000F   full  2026-08-01 12:00:04Z  5.26.30" in ran.out
+    rows = [line.split() for line in ran.out.splitlines()]
+    begin = [samples.BACKUP.label, "full", "2026-08-01", "12:00:04Z", "5.26.30"]
+    assert ["neo4j", *begin] in [row[:6] for row in rows]
+    assert ["neo4j", samples.INCREMENTAL.label, "incremental"] in [row[:3] for row in rows]
     assert "DAMAGED: the backup neo4j-20260701-120000F cannot be used" in ran.out
 
 

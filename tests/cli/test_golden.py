@@ -26,6 +26,7 @@ WRITE = os.environ.get("NEOKEEP_WRITE_GOLDEN") == "1"
 CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("init", "init --repo /backup/neo4j", {}, 0),
     ("backup", "backup --home /h --repo /r", {"back_up": samples.BACKED_UP}, 0),
+    ("backup@incremental", "backup --home /h --repo /r", {"back_up": samples.BACKED_UP_INCREMENTALLY}, 0),
     ("backup@one-database-failed", "backup --home /h --repo /r", {"back_up": samples.PARTLY_BACKED_UP}, 17),
     ("restore", "restore neo4j --home /h --repo /r", {"restore": samples.RESTORED}, 0),
     ("info", "info --repo /r", {"describe": samples.INFO}, 0),

@@ -110,7 +110,7 @@ def _do(order: dict[str, Any]) -> None:
     if order["do"] == "backup":
         if "label" in order:
             manifest.new_label = lambda *_: order["label"]
-        options = CaptureOptions(type="full", jobs=2, gentle=False)
+        options = CaptureOptions(type=order.get("type", "full"), jobs=2, gentle=False)
         backup.back_up(find_source(home, name="test"), repository, ["neo4j"], options=options, progress=SILENT)
     else:
         restore(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from blake3 import blake3
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neokeep.errors import IntegrityError
@@ -34,6 +34,7 @@ def stored_block(content: bytes) -> bytes:
     return bytes([codec]) + bytes(payload)
 
 
+@settings(deadline=None)
 @given(CONTENTS)
 def test_a_block_comes_back(content: bytes) -> None:
     stored = stored_block(content)
@@ -47,6 +48,7 @@ def test_what_does_not_compress_is_stored_raw() -> None:
     assert stored_block(bytes(10_000))[0] == ZSTD
 
 
+@settings(deadline=None)
 @given(CONTENTS, st.data())
 def test_any_damage_of_a_stored_block_is_noticed(content: bytes, choices: st.DataObject) -> None:
     stored = bytearray(stored_block(content))
@@ -77,18 +79,21 @@ def test_the_content_must_be_the_one_that_the_id_names() -> None:
         decode_block(memoryview(b"\x02" + other[1:]), block_id(b"other content"), 13)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 16 * TIB))
 def test_a_block_holds_whole_pages_and_fits_its_buffers(size: int) -> None:
     assert block_size(size) % PAGE == 0
     assert PAGE <= block_size(size) <= LARGEST_BLOCK
 
 
+@settings(deadline=None)
 @given(st.integers(0, 16 * TIB), st.integers(0, 16 * TIB))
 def test_larger_files_never_have_smaller_blocks(one: int, other: int) -> None:
     small, large = sorted((one, other))
     assert block_size(small) <= block_size(large)
 
 
+@settings(deadline=None)
 @given(st.integers(0, TIB))
 def test_a_terabyte_has_fewer_than_two_million_blocks(size: int) -> None:
     assert -(-size // block_size(size)) < 2_000_000
@@ -113,6 +118,7 @@ class Shelf:
         return self.blocks[identity]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 300), st.integers(1, 64), st.integers(0, 63))
 def test_a_list_of_blocks_comes_back_inline_or_as_blocks(count: int, size: int, short: int) -> None:
     content_size = max(0, count * size - min(short, size - 1)) if count else 0
@@ -148,6 +154,7 @@ def test_the_last_block_is_as_long_as_what_is_left() -> None:
     assert [block_length(listed, number) for number in range(3)] == [10, 10, 5]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 20))
 def test_ids_are_cut_apart(count: int) -> None:
     assert b"".join(split_ids(ids_of(count))) == ids_of(count)

@@ -50,7 +50,7 @@ def plans(draw: st.DrawFn) -> tuple[FetchPlan, list[int]]:
     return plan_fetch(BlockIndex(packs), Wanted(ids, np.full(count, 9, np.int64), targets, offsets)), wanted
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(plans())
 def test_every_wanted_block_is_in_the_plan_or_missing(made: tuple[FetchPlan, list[int]]) -> None:
     plan, wanted = made
@@ -62,7 +62,7 @@ def test_every_wanted_block_is_in_the_plan_or_missing(made: tuple[FetchPlan, lis
     assert sorted(rows + missing) == sorted((number, at * 100) for at, number in enumerate(wanted))
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(plans(), st.integers(40, 200), st.integers(0, 40))
 def test_jobs_cover_every_row_once_and_are_neither_too_long_nor_too_wasteful(
     made: tuple[FetchPlan, list[int]], longest: int, gap: int

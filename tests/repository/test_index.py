@@ -31,7 +31,7 @@ def plain(packs: tuple[Pack, ...]) -> list[tuple[bytes, int, bytes]]:
     return [(item.identity, item.size, item.entries.tobytes()) for item in packs]
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(PACKS)
 def test_an_index_object_comes_back(content: dict[bytes, list[tuple[bytes, int, int, int]]]) -> None:
     packs = tuple(pack(identity, entries) for identity, entries in content.items())
@@ -48,7 +48,7 @@ def test_every_flipped_byte_and_every_cut_of_an_index_object_is_noticed() -> Non
             assert "only a cache" in failure.value.remedy
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(PACKS, st.lists(IDS, max_size=20), st.data())
 def test_a_block_is_found_in_a_pack_that_holds_it_and_in_a_good_one_if_there_is_one(
     content: dict[bytes, list[tuple[bytes, int, int, int]]], asked: list[bytes], choices: st.DataObject
@@ -90,6 +90,7 @@ def test_the_same_pack_in_two_index_objects_counts_once() -> None:
     assert len(BlockIndex([one, one])) == 1
 
 
+@settings(deadline=None)
 @given(st.lists(IDS, max_size=60), st.integers(1, 7))
 def test_the_set_of_ids_is_a_set(ids: list[bytes], seal_at: int) -> None:
     model: set[bytes] = set()

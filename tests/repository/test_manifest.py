@@ -69,7 +69,7 @@ def manifest(label: str = "neo4j-20261122-173015F", database: str = "neo4j", fin
     )
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(
     label=TEXTS,
     events=st.lists(TEXTS, max_size=3),

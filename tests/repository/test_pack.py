@@ -36,7 +36,7 @@ def contents_of(pack: Pack, data: bytes) -> list[bytes]:
     return found
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(CONTENTS)
 def test_blocks_come_back_from_the_pack_that_its_footer_describes(contents: list[bytes]) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -53,7 +53,7 @@ def test_blocks_come_back_from_the_pack_that_its_footer_describes(contents: list
     assert len(stored) == len(built)
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.binary(min_size=100, max_size=400), min_size=1, max_size=12), st.integers(500, 3000))
 def test_a_pack_is_never_larger_than_its_buffer(contents: list[bytes], target: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -130,6 +130,7 @@ def test_a_pack_cut_anywhere_is_refused() -> None:
             footer_of(data[:cut])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(IntegrityError):

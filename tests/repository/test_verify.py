@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers.backups import check, content, copied, expected, new_repository, put_back, take
+from helpers.chains import commit_more, run_backup
 from helpers.database import PAGE, Synthetic, make_database, store_files
 from helpers.storages import MemoryStorage, Wrapped
 from helpers.txlog import flipped
@@ -173,3 +174,116 @@ def test_a_pack_that_no_backup_needs_is_checked_too(tmp_path: Path) -> None:
     storage.replace(name, flipped(storage.objects[name], 40))
     report = check(repository)
     assert (report.ok, report.backups, len(report.damaged_objects)) == (False, (), 1)
+
+
+class WithChain:
+    """A full backup of noise, and two incremental ones behind it."""
+
+    def __init__(self, home: Path) -> None:
+        self.repository, self.storage = new_repository()
+        self.made = noisy(home)
+        self.labels = [take(self.made, self.repository).label]
+        for count in (3, 2):
+            commit_more(self.made, count)
+            self.labels.append(run_backup(self.made, self.repository).backups[0].label)
+
+    def state(self) -> list[bool]:
+        """Which of the three are whole."""
+        found = {item.label: item.ok for item in check(self.repository).backups}
+        return [found[label] for label in self.labels]
+
+    def damage_segment(self, number: int) -> str:
+        name = self.storage.names("segments/")[number]
+        self.storage.replace(name, flipped(self.storage.objects[name], 40))
+        return name
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> WithChain:
+    return WithChain(tmp_path / "home")
+
+
+def test_a_whole_chain_is_whole(chain: WithChain) -> None:
+    report = check(chain.repository)
+    assert report.ok
+    assert [item.label for item in report.backups] == chain.labels
+    for label in chain.labels:
+        assert check(chain.repository, label).ok
+
+
+@pytest.mark.parametrize(("number", "whole"), [(0, [True, False, False]), (1, [True, True, False])])
+@pytest.mark.parametrize("missing", [False, True])
+def test_of_a_chain_exactly_the_backups_that_need_a_damaged_segment_are_not_whole(
+    chain: WithChain, number: int, whole: list[bool], missing: bool
+) -> None:
+    name = chain.damage_segment(number)
+    if missing:
+        chain.storage.delete(name)
+    assert chain.state() == whole
+    report = check(chain.repository)
+    assert not report.ok
+    (problem,) = report.backups[2].problems
+    assert problem.startswith(f"its chain is whole only up to transaction {9 if number == 0 else 12}; it needs 14")
+    assert check(chain.repository, chain.labels[2]).ok is False
+    assert any(text.startswith(name) for text in report.damaged_objects) is not missing
+
+
+@pytest.mark.parametrize("by_label", [False, True])
+def test_an_incremental_backup_is_not_whole_where_its_base_is_damaged(chain: WithChain, by_label: bool) -> None:
+    damage(chain.storage, chain.made, "neostore.nodestore.db")
+    if by_label:
+        assert not check(chain.repository, chain.labels[1]).ok
+    else:
+        assert chain.state() == [False, False, False]
+
+
+def test_an_incremental_backup_whose_base_is_gone_is_not_whole(chain: WithChain) -> None:
+    chain.storage.delete(f"backups/{chain.labels[0]}")
+    report = check(chain.repository)
+    assert [item.ok for item in report.backups] == [False, False]
+    assert all("its full backup: there is no backup" in item.problems[0] for item in report.backups)
+
+
+def test_a_damaged_segment_is_remembered_and_the_next_incremental_backup_archives_its_log_anew(
+    chain: WithChain, tmp_path: Path
+) -> None:
+    name = chain.damage_segment(1)
+    assert not check(chain.repository).ok
+    assert chain.storage.names("damaged/") == [f"damaged/{name.rsplit('-', 1)[1]}"]
+    again = run_backup(chain.made, chain.repository).backups[0]
+    assert again.last_tx == 14
+    assert chain.state() == [True, True, True]
+    for label in (chain.labels[2], again.label):
+        put_back(chain.repository, tmp_path / label, label)
+        assert content(tmp_path / label) == expected(chain.made)
+
+
+def test_damage_that_is_known_and_touches_no_backup_does_not_fail_again(tmp_path: Path) -> None:
+    repository, storage = new_repository()
+    made = noisy(tmp_path / "home")
+    take(made, repository)
+    bad = damage(storage, made, "neostore.nodestore.db")
+    assert not check(repository).ok
+    assert not check(repository).ok
+    take(made, repository)
+    report = check(repository)
+    assert report.ok
+    assert [text.split(":")[0] for text in report.damaged_objects] == [bad]
+
+
+@pytest.mark.parametrize("kind", ["packs", "index", "segments"])
+def test_what_cannot_be_read_now_is_told_and_not_remembered_as_damaged(chain: WithChain, kind: str) -> None:
+    broken = chain.storage.names(f"{kind}/")[0]
+    reads: list[str] = []
+
+    def fails(operation: str, name: str) -> None:
+        if (operation, name) == ("read", broken):
+            reads.append(name)
+            raise RepositoryError("input/output error")
+
+    report = check(Repository.open(Wrapped(chain.storage, fails)))
+    assert reads
+    assert not report.ok
+    assert any(text.startswith(broken) for text in report.damaged_objects)
+    assert chain.storage.names("damaged/") == []
+    assert check(chain.repository).ok

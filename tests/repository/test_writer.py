@@ -40,7 +40,7 @@ def readable(repository: Repository, contents: list[bytes]) -> bool:
     return all(reader.fetch(block_id(content), len(content)) == content for content in contents)
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.lists(st.binary(max_size=40), max_size=8), max_size=5))
 def test_every_block_is_stored_once_whatever_batches_it_comes_in(batches: list[list[bytes]]) -> None:
     repository, storage = new_repository()
@@ -80,7 +80,7 @@ def test_threads_together_store_each_block_once(monkeypatch: pytest.MonkeyPatch)
     assert readable(repository, contents)
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 400_000))
 def test_bytes_of_any_length_come_back(size: int) -> None:
     repository, _ = new_repository()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from blake3 import blake3
 
+from helpers.chains import commit_more
 from helpers.database import Synthetic, captured_logs, make_database, read_tree, write_tree
 from neokeep import api
 from neokeep.compression import decompress
@@ -36,7 +37,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 def back_up(made: Synthetic, repository: Path) -> str:
     if not repository.exists():
         api.init(repository)
-    return api.backup(made.home, repository, jobs=2).backups[0].label
+    return api.backup(made.home, repository, type="full", jobs=2).backups[0].label
 
 
 def packs_of(repository: Path) -> Iterator[Path]:
@@ -177,3 +178,26 @@ def test_the_bytes_of_a_repository_are_those_of_the_format_page(tmp_path: Path, 
         assert f"`{name}`" in page, f"{name} is not in docs/format.md"
     assert manifest["format"] == 1
     assert len(base64.b64decode(manifest["files"]["hash"])) == 32
+
+
+def test_the_bytes_of_a_segment_are_those_of_the_format_page(tmp_path: Path, made: Synthetic) -> None:
+    repository = tmp_path / "repository"
+    base = back_up(made, repository)
+    start = made.logs[-1].ends[-1]
+    commit_more(made, 4)
+    label = api.backup(made.home, repository, type="incremental", jobs=1).backups[0].label
+    (path,) = (repository / "segments" / base).iterdir()
+    data = path.read_bytes()
+    assert path.name == f"{10:020}-{13:020}-{blake3(data).hexdigest()}"
+    assert data[:8] == b"NKSEGM1\n"
+    (length,) = struct.unpack("<I", data[8:12])
+    header = json.loads(data[12 : 12 + length])
+    assert decompress(data[12 + length :]) == made.logs[-1].data[start:]
+    assert header["pieces"] == [{"version": 1, "start": start, "length": len(made.logs[-1].data) - start}]
+    assert (header["chain"], header["first"], header["last"], header["tail"]["transaction"]) == (base, 10, 13, 13)
+    page = (SCRIPT.parents[1] / "docs" / "format.md").read_text()
+    for name in (*header, *header["tail"], *header["pieces"][0]):
+        assert f"`{name}`" in page, f"{name} is not in docs/format.md"
+    done = run(repository, label, tmp_path / "target")
+    assert done.returncode == 1
+    assert f"is no full backup; restore {base}" in done.stderr

@@ -92,14 +92,14 @@ def _tail_of(repository: Repository, database: Database, chain: Chain) -> Span:
 
 
 def _newest_base(source: Source, database: Database, repository: Repository) -> Manifest | None:
-    """Find the newest full backup of this database of this source."""
+    """Find the newest full backup of this database of this source; a copy elsewhere has a history of its own."""
     fulls: Sequence[Manifest] = [
         item
         for item in repository.manifests()
         if isinstance(item, Manifest)
         and item.type == "full"
         and item.database == database.name
-        and (item.source.name == source.name or item.store_id == str(database.store_id()))
+        and item.source.name == source.name
     ]
     return max(fulls, key=lambda item: item.finished_at, default=None)
 

@@ -17,7 +17,7 @@ import msgspec
 from blake3 import blake3
 
 from neokeep.compression import ZstdError, compress, decompress
-from neokeep.errors import IntegrityError
+from neokeep.errors import IntegrityError, RepositoryError
 from neokeep.repository.manifest import Span
 from neokeep.storage.base import ObjectExists, ObjectMissing
 
@@ -29,6 +29,8 @@ PREFIX = "segments"
 _LENGTH = struct.Struct("<I")
 _NAME = re.compile(r"(\d{20})-(\d{20})-([0-9a-f]{64})")
 _LEVEL = 1
+_PEEK = 64 * 1024
+"""Bytes that hold the header of any segment: its pieces are few."""
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +81,19 @@ def store_segment(storage: Storage, header: SegmentHeader, data: bytes) -> Segme
     with suppress(ObjectExists):
         storage.create(segment.name, content)
     return segment
+
+
+def peek(storage: Storage, segment: SegmentName) -> SegmentHeader | None:
+    """Read what a segment says of itself from its first bytes, unverified; None where that cannot be read.
+
+    Good enough to plan with: whoever uses the segment reads it whole and verifies it.
+    """
+    try:
+        body = memoryview(storage.read(segment.name, 0, _PEEK))[len(MAGIC) :]
+        (length,) = _LENGTH.unpack_from(body)
+        return msgspec.json.decode(body[_LENGTH.size : _LENGTH.size + length], type=SegmentHeader)
+    except (RepositoryError, msgspec.MsgspecError, struct.error):
+        return None
 
 
 def read_segment(storage: Storage, segment: SegmentName) -> tuple[SegmentHeader, bytes]:

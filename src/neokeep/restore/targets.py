@@ -48,11 +48,16 @@ def make_moment(time: datetime | None, transaction: int | None, before: int | No
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A chain with the commit times of its two ends, None where no transaction tells."""
+    """A chain with the times of its two ends, None where nothing tells.
+
+    It closes at its last commit, or when a later backup found nothing new. `latest` holds the latest commit time of a
+    segment where it is known; only a restore to a time needs it.
+    """
 
     chain: Chain
     opens_at: datetime | None
     closes_at: datetime | None
+    latest: tuple[datetime | None, ...] = ()
 
     @property
     def first(self) -> int:
@@ -127,11 +132,17 @@ def _plan_time(windows: Sequence[Window], time: datetime) -> RestorePlan:
     for window in windows:
         if window.opens_at is None or window.closes_at is None or not window.opens_at <= time <= window.closes_at:
             continue
-        return RestorePlan(window.chain.base, window.chain.segments, Moment(time=time))
+        return RestorePlan(window.chain.base, _until(window, time), Moment(time=time))
     moments = sorted({point for window in windows for point in (window.opens_at, window.closes_at) if point})
     below = max((point for point in moments if point < time), default=None)
     above = min((point for point in moments if point > time), default=None)
     raise _outside(_text(time), windows, below and _text(below), above and _text(above))
+
+
+def _until(window: Window, time: datetime) -> tuple[SegmentName, ...]:
+    """Choose the segments up to the first that holds a commit after `time`: the cut falls there or before."""
+    beyond = (at for at, latest in enumerate(window.latest) if latest is not None and latest > time)
+    return window.chain.segments[: next(beyond, len(window.chain.segments)) + 1]
 
 
 def _up_to(chain: Chain, transaction: int) -> tuple[SegmentName, ...]:
