@@ -11,8 +11,10 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from neokeep.version import __version__
+
 if TYPE_CHECKING:
-    from neokeep.api import backup, check, find_source, info, init, open_repository, restore, verify
+    from neokeep.api import backup, check, find_source, info, init, log, open_repository, restore, verify
     from neokeep.errors import (
         AccessError,
         ConfigurationError,
@@ -36,12 +38,12 @@ if TYPE_CHECKING:
         InfoReport,
         InitReport,
         LeftOutInfo,
+        LogReport,
         RestoreReport,
         VerifiedBackup,
         VerifyReport,
     )
 
-__version__ = "0.1.0"
 
 __all__ = [
     "AccessError",
@@ -57,6 +59,7 @@ __all__ = [
     "InterruptedByUser",
     "LeftOutInfo",
     "LockedError",
+    "LogReport",
     "NeokeepError",
     "PartialError",
     "Progress",
@@ -73,12 +76,15 @@ __all__ = [
     "find_source",
     "info",
     "init",
+    "log",
     "open_repository",
     "restore",
     "verify",
 ]
 
-_FUNCTIONS = frozenset({"backup", "check", "find_source", "info", "init", "open_repository", "restore", "verify"})
+_FUNCTIONS = frozenset(
+    {"backup", "check", "find_source", "info", "init", "log", "open_repository", "restore", "verify"}
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from neokeep.neo4j.source import Source
-    from neokeep.reports import BackupReport, CheckReport, InfoReport, RestoreReport, VerifyReport
+    from neokeep.reports import BackupReport, CheckReport, InfoReport, LogReport, RestoreReport, VerifyReport
     from neokeep.repository.repository import Repository
 
     Place = Repository | str | PathLike[str]
@@ -136,6 +136,30 @@ def info(repository: Place, database: str | None = None, label: str | None = Non
     from neokeep.repository.info import describe
 
     return describe(_repository(repository), database, label)
+
+
+def log(
+    repository: Place,
+    database: str,
+    *,
+    label: str | None = None,
+    from_source: str | None = None,
+    first: int | None = None,
+    last: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    deletes_more_than: int | None = None,
+    limit: int = 1000,
+) -> LogReport:
+    """List archived transactions of a database and what each did: those of a backup's chain, or of the newest one."""
+    from neokeep.repository.history import history
+    from neokeep.repository.transactions import TransactionFilter
+    from neokeep.restore.choose import choose_chain
+
+    opened = _repository(repository)
+    chain = choose_chain(opened, database.lower(), label=label, from_source=from_source)
+    wanted = TransactionFilter(first, last, since, until, deletes_more_than)
+    return history(opened, chain, wanted, limit)
 
 
 def verify(

@@ -134,7 +134,7 @@ TRANSACTION = Kind("ID", _read_transaction)
 MOMENT = Kind("TIME", units.parse_time)
 SWITCH = Kind("", _read_switch)
 
-WORK = ("init", "backup", "restore", "info", "verify", "check")
+WORK = ("init", "backup", "restore", "info", "log", "verify", "check")
 LAB = ("lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin")
 EVERY = (*WORK, *LAB)
 REACHES_A_SOURCE = ("backup", "restore", "check")
@@ -193,12 +193,12 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "backup", LABEL,
-        "One backup, by the label that `neokeep info` shows. Not set: for restore the newest, else all.",
-        ("restore", "info", "verify"), in_environment=False, in_file=False,
+        "One backup, by the label that `neokeep info` shows. Not set: for restore and log the newest, else all.",
+        ("restore", "info", "log", "verify"), in_environment=False, in_file=False,
     ),
     Option(
         "from_source", NAME, "Only backups of this source, where the repository holds databases of several servers.",
-        ("restore",), in_environment=False, in_file=False,
+        ("restore", "log"), in_environment=False, in_file=False,
     ),
     Option(
         "as", NAME, "Restore under another database name.", ("restore",), in_environment=False, in_file=False,
@@ -213,12 +213,30 @@ OPTIONS: tuple[Option, ...] = (
         ("restore",), in_environment=False, in_file=False,
     ),
     Option(
-        "to_tx", TRANSACTION, "Restore up to this transaction, with it.",
-        ("restore",), in_environment=False, in_file=False,
+        "to_tx", TRANSACTION, "Up to this transaction, with it.",
+        ("restore", "log"), in_environment=False, in_file=False,
     ),
     Option(
         "before_tx", TRANSACTION, "Restore up to the transaction before this one: the state before the mistake.",
         ("restore",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "from_tx", TRANSACTION, "From this transaction on.", ("log",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "since", MOMENT, "Only what was committed at this time or later; the zone is needed.",
+        ("log",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "until", MOMENT, "Only what was committed at this time or earlier; the zone is needed.",
+        ("log",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "deletes_more_than", COUNT, "Only transactions that delete more nodes, relationships and properties than this.",
+        ("log",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "limit", COUNT, "List the newest so many.", ("log",), default="1000", in_environment=False, in_file=False,
     ),
     Option(
         "overwrite", SWITCH, "Replace the database that is there. It stays in place until the new one is complete.",

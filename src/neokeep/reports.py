@@ -116,6 +116,48 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     next_steps: tuple[str, ...]
 
 
+class ChangeCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of one kind a transaction created, changed and deleted."""
+
+    created: int
+    changed: int
+    deleted: int
+
+
+class TransactionInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One transaction: when it was committed, how large it is, and what it did. `position` is log version and offset.
+
+    `additional_header` is what the server kept beside it, in hex; Community leaves it empty.
+    """
+
+    id: int
+    committed_at: datetime
+    size_bytes: int
+    position: str
+    nodes: ChangeCounts
+    relationships: ChangeCounts
+    properties: ChangeCounts
+    tokens: ChangeCounts
+    schema: ChangeCounts
+    additional_header: str
+
+
+class LogReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of `log`: transactions of one chain, oldest first.
+
+    `matched` counts all that the filter let through, of which the newest are listed. Restores reach `window_first` to
+    `window_last`; earlier transactions are listed where the full backup captured them.
+    """
+
+    repository: str
+    database: str
+    chain: str
+    window_first: int
+    window_last: int
+    matched: int
+    transactions: tuple[TransactionInfo, ...]
+
+
 class VerifiedBackup(msgspec.Struct, frozen=True, kw_only=True):
     """What verification found about one backup."""
 

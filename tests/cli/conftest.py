@@ -50,6 +50,8 @@ FUNCTIONS = (
     ("neokeep.repository.open", "init_repository"),
     ("neokeep.repository.open", "open_repository"),
     ("neokeep.repository.info", "describe"),
+    ("neokeep.repository.history", "history"),
+    ("neokeep.restore.choose", "choose_chain"),
     ("neokeep.repository.verify", "verify"),
     ("neokeep.capture.backup", "back_up"),
     ("neokeep.restore.restore", "restore"),

@@ -116,6 +116,29 @@ RESTORED = reports.RestoreReport(
     left_out=LEFT_OUT,
     next_steps=("Set initial.dbms.default_database=yesterday in neo4j.conf.", "Start Neo4j."),
 )
+NOTHING = reports.ChangeCounts(created=0, changed=0, deleted=0)
+LOG = reports.LogReport(
+    repository="/backup/neo4j",
+    database="neo4j",
+    chain=BACKUP.label,
+    window_first=35_023,
+    window_last=35_024,
+    matched=1,
+    transactions=(
+        reports.TransactionInfo(
+            id=35_024,
+            committed_at=NOON,
+            size_bytes=91_342,
+            position="7:120344",
+            nodes=reports.ChangeCounts(created=0, changed=2, deleted=41),
+            relationships=reports.ChangeCounts(created=0, changed=0, deleted=118),
+            properties=reports.ChangeCounts(created=1, changed=0, deleted=204),
+            tokens=NOTHING,
+            schema=NOTHING,
+            additional_header="",
+        ),
+    ),
+)
 WHOLE = reports.VerifyReport(
     repository="/backup/neo4j",
     ok=True,

@@ -36,6 +36,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "backup": reports.BackupReport,
     "restore": reports.RestoreReport,
     "info": reports.InfoReport,
+    "log": reports.LogReport,
     "verify": reports.VerifyReport,
     "check": reports.CheckReport,
     "lab fetch": lab.LabDistribution,
@@ -48,12 +49,14 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
     reports.BackupInfo,
     reports.LeftOutInfo,
     reports.Failure,
+    reports.TransactionInfo,
+    reports.ChangeCounts,
     reports.VerifiedBackup,
     reports.Finding,
     lab.LabDistribution,
 )
 FUNCTIONS = (
-    api.init, api.open_repository, api.find_source, api.backup, api.restore, api.info, api.verify, api.check,
+    api.init, api.open_repository, api.find_source, api.backup, api.restore, api.info, api.log, api.verify, api.check,
 )  # fmt: skip
 
 CONFIGURATION = f"""## The configuration file

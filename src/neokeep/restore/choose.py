@@ -69,6 +69,23 @@ def _require_newest(damaged: list[DamagedManifest], chosen: list[Manifest], data
             )
 
 
+def choose_chain(repository: Repository, database: str, *, label: str | None, from_source: str | None) -> Chain:
+    """Choose the chain of a backup, or the newest chain of a database.
+
+    Raises:
+        RepositoryError: there is no such backup.
+        UsageError: several sources have such a database.
+    """
+    if label is not None:
+        manifest = repository.manifest(label)
+        require_database(manifest, database, from_source)
+        return chain_of(repository, manifest if manifest.base is None else repository.manifest(manifest.base))
+    readable = [item for item in repository.manifests() if isinstance(item, Manifest)]
+    chosen = choose_source(readable, database, from_source=from_source, home="")
+    newest = max((item for item in chosen if item.type == "full"), key=lambda item: item.finished_at)
+    return chain_of(repository, newest)
+
+
 def windows_of(repository: Repository, manifests: list[Manifest], *, with_times: bool = False) -> list[Window]:
     """Find the restore windows of all full backups among some manifests; `with_times` looks into every segment."""
     windows: list[Window] = []
