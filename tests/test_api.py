@@ -51,7 +51,8 @@ def test_importing_the_package_imports_its_version_and_nothing_else() -> None:
         "import sys, neokeep; "
         "print([name for name in sys.modules if name.startswith(('neokeep.', 'msgspec', 'click'))])"
     )
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"['neokeep.version']\n"
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
+    assert printed == b"['neokeep.version']\n"
 
 
 def test_functions_that_share_a_name_with_a_package_can_be_called_before_and_after_its_import() -> None:
