@@ -23,8 +23,11 @@ def processors() -> int:
 
 
 def default_jobs() -> int:
-    """Return how many threads work when nobody says: one for each processor, at most MOST_JOBS."""
-    return min(MOST_JOBS, processors())
+    """Return how many threads work when nobody says: one for each processor, at most MOST_JOBS.
+
+    One more makes up for those that wait for a disk.
+    """
+    return min(MOST_JOBS, processors() + 1)
 
 
 def run_workers(work: Work, threads: int) -> None:

@@ -17,7 +17,7 @@ from neokeep.capture.opening import STORES, FileOpener, OpenFile
 from neokeep.capture.void import CaptureVoid
 from neokeep.files import AlignedBuffer
 from neokeep.neo4j.store.gbptree import read_state
-from neokeep.neo4j.store.layout import FileKind
+from neokeep.neo4j.store.layout import RECORD_SIZES, FileKind
 from neokeep.repository.block import ID_SIZE
 from neokeep.repository.manifest import FileEntry
 from neokeep.workers import processors, run_workers
@@ -136,7 +136,9 @@ class FileCopier:
         if done == length:
             contents = [view[at : at + file.block_size] for at in range(0, length, file.block_size)]
             if contents:
-                file.ids[extent.first * ID_SIZE : (extent.first + extent.count) * ID_SIZE] = worker.put(contents)
+                file.ids[extent.first * ID_SIZE : (extent.first + extent.count) * ID_SIZE] = worker.put(
+                    contents, RECORD_SIZES.get(file.path, 0)
+                )
         elif file.kind in STORES:
             raise CaptureVoid(f"{file.path} became shorter while it was read")
         else:

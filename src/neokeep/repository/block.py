@@ -13,12 +13,13 @@ from blake3 import blake3
 
 from neokeep.compression import ZstdCompressor, ZstdError, decompress
 from neokeep.errors import IntegrityError
+from neokeep.repository.columns import can_turn, from_columns, to_columns
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 ID_SIZE = 32
-RAW, ZSTD = 0, 1
+RAW, ZSTD, COLUMNS = 0, 1, 2
 
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 _SIZES = (
@@ -47,12 +48,17 @@ class BlockEncoder:
     def __init__(self, level: int) -> None:
         self._compressor = ZstdCompressor(level)
 
-    def encode(self, content: memoryview) -> tuple[int, Buffer]:
-        """Return the codec and the bytes to store; raw where compression gains less than a sixteenth."""
-        packed = self._compressor.compress(content, ZstdCompressor.FLUSH_FRAME)
+    def encode(self, content: memoryview, record_size: int = 0) -> tuple[int, Buffer]:
+        """Return the codec and the bytes to store; raw where compression gains less than a sixteenth.
+
+        With the record size of a store its pages are turned by columns first; 0 means that there are no records.
+        """
+        codec = COLUMNS if can_turn(len(content), record_size) else ZSTD
+        prepared = to_columns(content, record_size) if codec == COLUMNS else content
+        packed = self._compressor.compress(prepared, ZstdCompressor.FLUSH_FRAME)
         if len(packed) > len(content) - len(content) // 16:
             return RAW, content
-        return ZSTD, packed
+        return codec, bytes([record_size]) + packed if codec == COLUMNS else packed
 
 
 def decode_block(stored: memoryview, identity: bytes, size: int) -> bytes | memoryview:
@@ -63,14 +69,25 @@ def decode_block(stored: memoryview, identity: bytes, size: int) -> bytes | memo
     """
     if not stored:
         raise _damaged(identity)
-    codec, payload = stored[0], stored[1:]
     try:
-        content: bytes | memoryview = decompress(payload) if codec == ZSTD else payload
+        content = _decoded(stored[0], stored[1:])
     except ZstdError as problem:
         raise _damaged(identity) from problem
-    if codec not in (RAW, ZSTD) or len(content) != size or block_id(content) != identity:
+    if content is None or len(content) != size or block_id(content) != identity:
         raise _damaged(identity)
     return content
+
+
+def _decoded(codec: int, payload: memoryview) -> bytes | memoryview | None:
+    """Undo a codec; None where the bytes cannot be of it."""
+    if codec == RAW:
+        return payload
+    if codec == ZSTD:
+        return decompress(payload)
+    if codec != COLUMNS or not payload:
+        return None
+    turned = decompress(payload[1:])
+    return from_columns(turned, payload[0]) if can_turn(len(turned), payload[0]) else None
 
 
 def _damaged(identity: bytes) -> IntegrityError:

@@ -134,12 +134,12 @@ class BlockWorker:
         self._encoder = BlockEncoder(COMPRESSION_LEVEL)
         self._builder = PackBuilder(writer.store_pack)
 
-    def put(self, contents: Sequence[memoryview]) -> bytes:
-        """Store some blocks; return their ids, concatenated."""
+    def put(self, contents: Sequence[memoryview], record_size: int = 0) -> bytes:
+        """Store some blocks, those of a record store with the size of its records; return their ids, concatenated."""
         ids = [block_id(content) for content in contents]
         for at in self._writer.unknown(ids):
             content = contents[at]
-            codec, payload = self._encoder.encode(content)
+            codec, payload = self._encoder.encode(content, record_size)
             self._builder.add(ids[at], codec, payload, len(content))
         if len(self._builder.packs) >= 4:
             self._hand_over()

@@ -27,6 +27,7 @@ ReadAt = Callable[[int, int], bytes]
 """Read up to `length` bytes at `offset`; fewer only at the end of the file."""
 
 PIECE = 4 * 1024 * 1024
+_ZEROS = bytes(1 << 20)
 _SUMMED_OF_COMMIT = entries.COMMIT_SIZE - entries.CHECKSUM_SIZE
 
 
@@ -98,8 +99,9 @@ def has_data(descriptor: int, offset: int) -> bool:
             if problem.errno == errno.ENXIO:
                 return False
             raise
-        piece = os.pread(descriptor, 1 << 20, offset)
-        if any(piece):
+        piece = os.pread(descriptor, len(_ZEROS), offset)
+        # A preallocated file has a quarter of a gigabyte of them: one comparison is far quicker than looking at each.
+        if piece != _ZEROS[: len(piece)]:
             return True
         offset += max(1, len(piece))
     return False

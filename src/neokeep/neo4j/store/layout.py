@@ -80,6 +80,13 @@ RECORD_STORES = frozenset(
         "neostore.schemastore.db",
     }
 )
+RECORD_SIZES = {
+    "neostore.nodestore.db": 15,
+    "neostore.propertystore.db": 41,
+    "neostore.relationshipgroupstore.db": 25,
+    "neostore.relationshipstore.db": 34,
+}
+"""Bytes of a record in the stores that grow large, in the aligned format; compression makes use of it."""
 TREES = frozenset({f"{store}.id" for store in RECORD_STORES}) | {
     "neostore.counts.db",
     "neostore.indexstats.db",
