@@ -25,9 +25,10 @@ def processors() -> int:
 def default_jobs() -> int:
     """Return how many threads work when nobody says: one for each processor, at most MOST_JOBS.
 
-    One more makes up for those that wait for a disk.
+    One more would be a little quicker, but then threads wait for each other, and a backup could not tell any more
+    whether it is the database that wants the processors.
     """
-    return min(MOST_JOBS, processors() + 1)
+    return min(MOST_JOBS, processors())
 
 
 def run_workers(work: Work, threads: int) -> None:
