@@ -91,3 +91,9 @@ def run_backup(
 ) -> BackupReport:
     options = CaptureOptions(type=kind, full_every=full_every, full_at_log_share=share, jobs=2, gentle=False)
     return back_up(made.source, repository, [made.database], options=options, progress=SILENT)
+
+
+def checkpoint_in_the_last_file(made: Synthetic) -> None:
+    """Write the log anew so that its newest checkpoint stands in its last file."""
+    made.log = log_files(made.logs)
+    made.write()
