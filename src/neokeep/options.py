@@ -177,7 +177,7 @@ OPTIONS: tuple[Option, ...] = (
         ("backup",),
     ),
     Option(
-        "jobs", COUNT, "Threads that work at the same time. Not set: one per core, at most 8.",
+        "jobs", COUNT, "Threads that work at the same time. Not set: one more than cores, at most 8.",
         ("backup", "restore", "verify"),
     ),
     Option(

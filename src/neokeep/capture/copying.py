@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from neokeep.capture.courtesy import Courtesy, tolerated_wait
+from neokeep.capture.courtesy import Bystanders, Courtesy
 from neokeep.capture.opening import STORES, FileOpener, OpenFile
 from neokeep.capture.void import CaptureVoid
 from neokeep.files import AlignedBuffer
@@ -20,7 +20,7 @@ from neokeep.neo4j.store.gbptree import read_state
 from neokeep.neo4j.store.layout import RECORD_SIZES, FileKind
 from neokeep.repository.block import ID_SIZE
 from neokeep.repository.manifest import FileEntry
-from neokeep.workers import processors, run_workers
+from neokeep.workers import run_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,10 +78,10 @@ class FileCopier:
             AccessError: a file may not be read.
         """
         files = self._opener.open_all(plan)
-        tolerated = tolerated_wait(options.jobs, processors())
+        bystanders = Bystanders() if options.gentle else None
 
         def work(stopping: threading.Event) -> None:
-            courtesy = Courtesy(gentle=options.gentle, tolerated=tolerated)
+            courtesy = Courtesy(bystanders, options.jobs)
             with self._writer.worker() as worker, closing(AlignedBuffer(EXTENT)) as buffer:
                 while not stopping.is_set():
                     watch()

@@ -1,8 +1,8 @@
-"""Letting the database go first: lowest priority, and pauses while others wait for a processor.
+"""Letting the database go first: lowest priority, and pauses while other processes want the processors.
 
 Priority alone is not enough: where the server runs in another session or control group, the scheduler shares between
-the groups first. So each copying thread looks at how long it was kept waiting for a processor. That others compete is
-the sign to pause, in proportion; on an idle machine nothing waits and every core is used.
+the groups first. So the copying threads look at how much of the processors all other processes use, and leave these
+room to grow. On a machine that is otherwise idle, nothing is held back.
 """
 
 from __future__ import annotations
@@ -11,62 +11,99 @@ import ctypes
 import os
 import platform
 import threading
+import time
 from contextlib import suppress
+
+from neokeep.workers import processors
 
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
 _WHO_THREAD = 1
 _BEST_EFFORT_LOWEST = (2 << 13) | 7
 LOWEST_NICE = 19
 
-TOLERATED_WAIT = 0.05
-"""Share of time in the run queue that is taken for chance."""
+IDLE = 0.10
+"""Share of the processors that others may use before they count: a server at rest takes some."""
 
-LONGEST_PAUSE = 9.0
-"""Seconds of pause for a second of work, at most: under full load a thread takes a tenth of a processor."""
+OUR_PART = 0.35
+"""Part of the free processors that is taken while others work: the rest is room for them to take more."""
+
+LEAST = 0.1
+"""Processors that are always taken: a backup beside a server under full load still comes to its end."""
+
+WINDOW_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 2.0
+_WORK_COLUMNS = (0, 1, 2, 5, 6)
+"""Columns of /proc/stat that are work of this machine: user, nice, system, irq, softirq."""
+
+
+class Bystanders:
+    """What all other processes use of the processors this one may run on; shared by the threads of one copy."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._processors = sorted(os.sched_getaffinity(0))
+        self._used = 0.0
+        self._at, self._all, self._own = self._sample()
+
+    def used(self) -> float:
+        """Return the number of processors others used in the last WINDOW_SECONDS; 0 where the kernel does not tell."""
+        with self._lock:
+            if time.monotonic() - self._at >= WINDOW_SECONDS:
+                at, busy, own = self._sample()
+                self._used = max(0.0, (busy - self._all) - (own - self._own)) / (at - self._at)
+                self._at, self._all, self._own = at, busy, own
+            return self._used
+
+    def _sample(self) -> tuple[float, float, float]:
+        return time.monotonic(), _busy_seconds(self._processors), time.process_time()
 
 
 class Courtesy:
-    """Steps back for one thread; made and used in that thread."""
+    """Steps back for one thread of `threads`; made and used in that thread."""
 
-    def __init__(self, *, gentle: bool, tolerated: float = TOLERATED_WAIT) -> None:
-        self._gentle = gentle
-        self._tolerated = tolerated
-        if gentle:
+    def __init__(self, bystanders: Bystanders | None, threads: int) -> None:
+        self._bystanders = bystanders
+        self._threads = threads
+        if bystanders is not None:
             _lower_priority()
-        self._ran, self._waited = _schedule() if gentle else (0.0, 0.0)
+        self._at, self._ran = time.monotonic(), time.thread_time()
 
     def pause(self, stopping: threading.Event) -> None:
         """Wait as long as politeness asks for what was done since the last call."""
-        if not self._gentle:
+        if self._bystanders is None:
             return
-        ran, waited = _schedule()
-        seconds = pause_for(ran - self._ran, waited - self._waited, self._tolerated)
+        room = room_beside(self._bystanders.used(), processors())
+        now, ran = time.monotonic(), time.thread_time()
+        seconds = pause_for(ran - self._ran, now - self._at, room / self._threads)
         if seconds > 0:
             stopping.wait(seconds)
-        self._ran, self._waited = ran, waited
+        self._at, self._ran = time.monotonic(), ran
 
 
-def tolerated_wait(jobs: int, processors: int) -> float:
-    """Return the share of waiting that threads cause each other when there are more of them than processors."""
-    return max(0.0, 1 - processors / jobs) + TOLERATED_WAIT
+def room_beside(used_by_others: float, number: int) -> float:
+    """Return how many of `number` processors may be taken while others use so many of them."""
+    if used_by_others <= IDLE * number:
+        return float(number)
+    return max(LEAST, OUR_PART * (number - used_by_others))
 
 
-def pause_for(ran: float, waited: float, tolerated: float) -> float:
-    """Return the seconds to pause after a thread ran and waited for a processor for so many seconds."""
-    if ran <= 0 or waited <= 0:
+def pause_for(ran: float, passed: float, allowed: float) -> float:
+    """Return the seconds a thread must wait, that ran for `ran` of the `passed` seconds, to take `allowed` of one."""
+    if allowed >= 1:
         return 0.0
-    share = waited / (ran + waited)
-    if share <= tolerated:
-        return 0.0
-    return ran * min(LONGEST_PAUSE, share / tolerated)
+    return min(LONGEST_PAUSE_SECONDS, max(0.0, ran / allowed - passed))
 
 
-def _schedule() -> tuple[float, float]:
-    """Return seconds on a processor and seconds waiting for one; zeros where the kernel does not tell."""
-    with suppress(OSError, ValueError), open("/proc/thread-self/schedstat", encoding="ascii") as file:
-        ran, waited, _ = file.read().split()
-        return int(ran) / 1e9, int(waited) / 1e9
-    return 0.0, 0.0
+def _busy_seconds(numbers: list[int]) -> float:
+    """Return the seconds that these processors worked since the start; 0 where the kernel does not tell."""
+    names = {f"cpu{number}" for number in numbers}
+    ticks = 0
+    with suppress(OSError, ValueError, IndexError), open("/proc/stat", encoding="ascii") as file:
+        for line in file:
+            name, *columns = line.split()
+            if name in names:
+                ticks += sum(int(columns[column]) for column in _WORK_COLUMNS)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _lower_priority() -> None:

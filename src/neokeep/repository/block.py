@@ -55,7 +55,7 @@ class BlockEncoder:
         """
         codec = COLUMNS if can_turn(len(content), record_size) else ZSTD
         prepared = to_columns(content, record_size) if codec == COLUMNS else content
-        packed = self._compressor.compress(prepared, ZstdCompressor.FLUSH_FRAME)
+        packed = self._compressor.compress(prepared)
         if len(packed) > len(content) - len(content) // 16:
             return RAW, content
         return codec, bytes([record_size]) + packed if codec == COLUMNS else packed
@@ -70,7 +70,7 @@ def decode_block(stored: memoryview, identity: bytes, size: int) -> bytes | memo
     if not stored:
         raise _damaged(identity)
     try:
-        content = _decoded(stored[0], stored[1:])
+        content = _decoded(stored[0], stored[1:], size)
     except ZstdError as problem:
         raise _damaged(identity) from problem
     if content is None or len(content) != size or block_id(content) != identity:
@@ -78,16 +78,15 @@ def decode_block(stored: memoryview, identity: bytes, size: int) -> bytes | memo
     return content
 
 
-def _decoded(codec: int, payload: memoryview) -> bytes | memoryview | None:
+def _decoded(codec: int, payload: memoryview, size: int) -> bytes | memoryview | None:
     """Undo a codec; None where the bytes cannot be of it."""
     if codec == RAW:
         return payload
     if codec == ZSTD:
-        return decompress(payload)
-    if codec != COLUMNS or not payload:
+        return decompress(payload, size)
+    if codec != COLUMNS or not payload or not can_turn(size, payload[0]):
         return None
-    turned = decompress(payload[1:])
-    return from_columns(turned, payload[0]) if can_turn(len(turned), payload[0]) else None
+    return from_columns(decompress(payload[1:], size), payload[0])
 
 
 def _damaged(identity: bytes) -> IntegrityError:

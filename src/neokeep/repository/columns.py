@@ -31,7 +31,7 @@ def to_columns(content: bytes | memoryview, record_size: int) -> bytes:
     return records.T.tobytes() + rest.tobytes()
 
 
-def from_columns(turned: bytes | memoryview, record_size: int) -> bytes:
+def from_columns(turned: bytes | memoryview, record_size: int) -> memoryview:
     """Undo `to_columns`."""
     data = np.frombuffer(turned, np.uint8)
     pages = np.empty((len(data) // PAGE, PAGE), np.uint8)
@@ -41,7 +41,7 @@ def from_columns(turned: bytes | memoryview, record_size: int) -> bytes:
         data[:held].reshape(record_size, -1).T.reshape(len(pages), per_page * record_size)
     )
     pages[:, per_page * record_size :] = data[held:].reshape(len(pages), -1)
-    return pages.tobytes()
+    return pages.reshape(-1).data
 
 
 def _records(pages: NDArray[np.uint8], record_size: int) -> NDArray[np.uint8]:

@@ -1,0 +1,136 @@
+"""Stepping back for the database: how much of the machine a backup takes beside others."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neokeep.capture import courtesy
+from neokeep.capture.courtesy import IDLE, LEAST, LONGEST_PAUSE_SECONDS, Bystanders, Courtesy, pause_for, room_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NUMBERS = st.integers(1, 512)
+SPIN = "while True: pass"
+
+
+@pytest.fixture
+def stat(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the machine is said to have worked until now, in seconds; windows have no length."""
+    seconds = [100.0]
+    monkeypatch.setattr(courtesy, "_busy_seconds", lambda _: seconds[0])
+    monkeypatch.setattr(courtesy, "WINDOW_SECONDS", 0.0)
+    return seconds
+
+
+@pytest.fixture
+def spinning() -> Iterator[None]:
+    """Another process that wants a whole processor."""
+    with subprocess.Popen([sys.executable, "-c", SPIN]) as process:
+        yield
+        process.kill()
+
+
+@given(NUMBERS, st.floats(0, IDLE))
+def test_beside_a_server_at_rest_everything_is_taken(number: int, share: float) -> None:
+    assert room_beside(share * number, number) == number
+
+
+@given(NUMBERS, st.lists(st.floats(0, 1.5), min_size=2))
+def test_the_more_others_use_the_less_is_taken_but_never_nothing(number: int, shares: list[float]) -> None:
+    rooms = [room_beside(share * number, number) for share in sorted(shares)]
+    assert all(more >= less for more, less in pairwise(rooms))
+    assert all(LEAST <= room <= number for room in rooms)
+
+
+@given(NUMBERS, st.floats(IDLE + 0.01, 1))
+def test_while_others_work_more_is_left_free_than_taken(number: int, share: float) -> None:
+    free = number - share * number
+    assert room_beside(share * number, number) <= max(LEAST, free / 2)
+
+
+@given(st.floats(0, 10), st.floats(0, 10), st.floats(0.001, 2))
+def test_a_thread_that_waits_so_long_took_no_more_than_allowed(ran: float, slept: float, allowed: float) -> None:
+    passed = ran + slept
+    pause = pause_for(ran, passed, allowed)
+    assert 0 <= pause <= LONGEST_PAUSE_SECONDS
+    if pause < LONGEST_PAUSE_SECONDS:
+        assert ran <= allowed * (passed + pause) * 1.000001 or allowed >= 1
+
+
+def test_own_work_is_not_taken_for_that_of_others(stat: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    own = [5.0]
+    monkeypatch.setattr(time, "process_time", lambda: own[0])
+    bystanders = Bystanders()
+    stat[0] += 3
+    own[0] += 3
+    assert bystanders.used() == 0
+
+
+def test_what_is_not_own_work_is_that_of_others(stat: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    now, own = [50.0], [5.0]
+    monkeypatch.setattr(time, "process_time", lambda: own[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    bystanders = Bystanders()
+    now[0] += 2
+    own[0] += 1
+    stat[0] += 4
+    assert bystanders.used() == pytest.approx(1.5)
+
+
+@pytest.mark.usefixtures("spinning")
+def test_another_process_that_works_is_seen() -> None:
+    bystanders = Bystanders()
+    deadline = time.monotonic() + 30
+    while bystanders.used() < IDLE and time.monotonic() < deadline:
+        time.sleep(courtesy.WINDOW_SECONDS)
+    assert bystanders.used() >= IDLE
+
+
+def test_a_thread_pauses_while_others_work_and_not_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = [0.0]
+    bystanders = Bystanders()
+    monkeypatch.setattr(bystanders, "used", lambda: used[0])
+    paused: list[float] = []
+
+    class Recorder(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            paused.append(timeout or 0)
+            return False
+
+    def work() -> None:
+        polite = Courtesy(bystanders, threads=2)
+        sum(range(1_000_000))
+        polite.pause(Recorder())
+        used[0] = float(os.cpu_count() or 1)
+        sum(range(1_000_000))
+        polite.pause(Recorder())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert len(paused) == 1
+    assert paused[0] > 0
+
+
+def test_without_courtesy_nothing_is_lowered_and_nothing_waits() -> None:
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    polite = Courtesy(None, threads=1)
+    polite.pause(threading.Event())
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
+
+
+def test_where_the_kernel_does_not_tell_nobody_else_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courtesy, "_busy_seconds", lambda _: 0.0)
+    monkeypatch.setattr(courtesy, "WINDOW_SECONDS", 0.0)
+    assert Bystanders().used() == 0
