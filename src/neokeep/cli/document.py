@@ -121,7 +121,11 @@ def reference() -> str:
     for command in commands:
         parts += ["", *_command(command, common)]
     parts += ["", "## Options of every command", *_option_table(common), "", CONFIGURATION]
-    parts += ["## Python", "The same power from Python; failures are raised as the errors of `neokeep.errors`.", ""]
+    parts += [
+        "## Python",
+        "The same power from Python: `from neokeep import api`. Failures are raised as the errors of `neokeep.errors`.",
+        "",
+    ]
     for function in FUNCTIONS:
         parts += ["```python", _signature(function), "```", inspect.getdoc(function) or "", ""]
     return "\n".join(parts).rstrip() + "\n"
@@ -196,7 +200,7 @@ def _signature(function: Callable[..., object]) -> str:
         shown = "Silent()" if isinstance(default, Silent) else repr(default)
         text = f"{parameter.name}: {parameter.annotation}"
         arguments.append(text if default is parameter.empty else f"{text} = {shown}")
-    name, result = f"neokeep.{function.__name__}", signature.return_annotation
+    name, result = f"api.{function.__name__}", signature.return_annotation
     one_line = f"{name}({', '.join(arguments)}) -> {result}"
     return one_line if len(one_line) <= 110 else f"{name}(\n    " + ",\n    ".join(arguments) + f",\n) -> {result}"
 
