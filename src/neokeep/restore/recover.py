@@ -1,19 +1,22 @@
-"""`--recover`: have Neo4j's own recovery run on a restored database before it is put in place.
+"""`--recover`: make a restored database clean before it is put in place, by one of two engines.
 
-A server of the target's own version starts on the staged directories in a scratch home, on a free port of the loopback,
-recovers, and is stopped in order. Afterwards the newest checkpoint must stand at the end of the log, or it failed.
+`neo4j`: a server of the target's own version starts on the staged directories in a scratch home, on a free port of the
+loopback, recovers, and is stopped in order. `native`: neokeep applies the log itself; Neo4j rebuilds the indexes at its
+next start. With both the newest checkpoint must stand at the end of the log afterwards, or it failed.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep.capture.checkpoint import choose_checkpoint
 from neokeep.errors import IntegrityError
 from neokeep.lab.home import configure
+from neokeep.neo4j.log.commands import UnknownCommand
 from neokeep.neo4j.log.header import LARGEST, parse_header
 from neokeep.neo4j.log.names import log_name, log_versions
 from neokeep.neo4j.log.scan import scan_log
@@ -22,13 +25,67 @@ from neokeep.neo4j.source import SYSTEM_DATABASE
 
 if TYPE_CHECKING:
     from neokeep.neo4j.distribution import Distribution
+    from neokeep.progress import Progress
     from neokeep.restore.swap import Staging
 
+NEO4J, NATIVE = "neo4j", "native"
 _MIB = 1 << 20
 _LONGEST_RECOVERY_SECONDS = 7 * 24 * 3600
 
 
-def recover(staging: Staging, database: str, distribution: Distribution) -> None:
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Which engine recovers; `distribution` is the target's own Neo4j, None where it has none."""
+
+    engine: str
+    distribution: Distribution | None
+
+
+def recover(recovery: Recovery, staging: Staging, database: str, store_format: str, progress: Progress) -> str:
+    """Recover a staged database; return the engine that did it.
+
+    What the native engine does not understand is left to Neo4j, where there is one: nothing was written by then.
+
+    Raises:
+        SourceError: the log holds what neokeep does not understand and there is no Neo4j, or Neo4j did not start.
+        IntegrityError: the log is damaged, or the database is not clean afterwards.
+    """
+    if recovery.engine == NATIVE:
+        try:
+            _natively(staging, database, store_format, progress)
+        except UnknownCommand as unknown:
+            if recovery.distribution is None:
+                raise
+            progress.say(f"{unknown.message}; it is left to Neo4j's own recovery")
+        else:
+            return NATIVE
+    if recovery.distribution is None:
+        raise AssertionError("without a Neo4j of its own a target is recovered natively")
+    progress.say(f"Neo4j {recovery.distribution.version} recovers {database}")
+    _with_neo4j(staging, database, recovery.distribution)
+    return NEO4J
+
+
+def _natively(staging: Staging, database: str, store_format: str, progress: Progress) -> None:
+    # Compiled code takes a moment to load, which other commands need not wait for.
+    from neokeep.neo4j.recovery.finish import finish
+    from neokeep.neo4j.recovery.redo import redo
+
+    if is_clean(staging.log):
+        progress.say(f"{database} needs no recovery")
+        return
+    checkpoint = choose_checkpoint(staging.log)
+    progress.say(f"applying the log of {database} from {checkpoint.position} on")
+    done = redo(staging.store, staging.log, checkpoint.position, aligned=store_format == "aligned")
+    finish(staging.store, staging.log, done, checkpoint.name, len(checkpoint.content))
+    if not is_clean(staging.log):
+        raise IntegrityError(
+            f"{database} is not clean after its log was applied",
+            remedy="Nothing was replaced. Restore without --recover, or with --recover neo4j.",
+        )
+
+
+def _with_neo4j(staging: Staging, database: str, distribution: Distribution) -> None:
     """Recover a staged database with Neo4j itself.
 
     Raises:
@@ -80,4 +137,7 @@ def is_clean(log_directory: Path) -> bool:
             return file.read(length) or b""
 
         header = parse_header(read_at(0, LARGEST), str(path))
-        return header is not None and (position.version, position.offset) == (version, scan_log(read_at, header).end)
+        if header is None or position.version != version:
+            return False
+        # A 4.x database that never had a checkpoint is recovered from the very begin, before the header.
+        return max(position.offset, header.size) == scan_log(read_at, header).end

@@ -49,6 +49,17 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointedTransaction:
+    """The last transaction before a checkpoint; the commit time is in ms since the epoch."""
+
+    id: int
+    append_index: int
+    kernel_version: int
+    checksum: int
+    commit_time: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Layout:
     """Where the fields of a record stand; offsets count from its first byte."""
 
@@ -124,3 +135,37 @@ def _record(data: bytes, at: int, kernel_version: int) -> Checkpoint | None:
         kernel_version=kernel_version,
         end=at + layout.size,
     )
+
+
+_NO_CONSENSUS_INDEX = -1
+
+
+def encode_checkpoint(
+    position: LogPosition, last: CheckpointedTransaction, store_id: bytes, time: int, reason: str
+) -> bytes:
+    """Make a checkpoint record in the layout of the last transaction's kernel version.
+
+    `store_id` is that of the file's header, `time` is in ms since the epoch.
+    """
+    layout = _layout(last.kernel_version)
+    place = struct.pack(layout.order + "qq", position.version, position.offset)
+    parts = [bytes([last.kernel_version, layout.entry_type]), place]
+    if last.kernel_version >= 18:
+        parts.append(place)
+    parts += [struct.pack(layout.order + "q", time), store_id]
+    if last.kernel_version >= 5:
+        parts.append(_transaction_fields(last))
+    room = layout.size - 4 - layout.reason - 2
+    text = reason.encode()[:room].decode(errors="ignore").encode()
+    parts += [struct.pack(layout.order + "h", len(text)), text]
+    record = b"".join(parts).ljust(layout.size - 4, b"\0")
+    return record + struct.pack(layout.order + "I", crc32c(record))
+
+
+def _transaction_fields(last: CheckpointedTransaction) -> bytes:
+    """Lay out the last transaction: kernel versions 5, 6 to 16, and from 17 on."""
+    if last.kernel_version <= 16:
+        fields = struct.pack("<qIq", last.id, last.checksum, last.commit_time)
+        return fields if last.kernel_version == 5 else fields + struct.pack("<q", _NO_CONSENSUS_INDEX)
+    values = (last.id, last.append_index, last.kernel_version, last.checksum, last.commit_time)
+    return struct.pack("<qqBIqqq", *values, _NO_CONSENSUS_INDEX, last.append_index)

@@ -1,0 +1,214 @@
+"""Compare two store directories record by record: what is in use in each, and nothing else.
+
+Free records, the bytes behind the end of a dynamic record and those behind the last block of a property record are
+left over from earlier and say nothing. Memory is bounded by PAGES_AT_ONCE, however large the stores.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neokeep.neo4j.recovery.layout import DYNAMIC, DYNAMIC_HEAD, FILES, WITH_HEADER, Geometry, Store
+from neokeep.neo4j.recovery.pages import geometries
+from neokeep.neo4j.store.layout import NEOSTORE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Bytes = NDArray[np.uint8]
+    Flags = NDArray[np.bool_]
+
+PAGES_AT_ONCE = 2048
+SHOWN = 20
+"""Differences of a store that are told in full."""
+
+_SLOT_BYTES = 9
+_SLOTS = 100
+_LONGS = 4
+_TOKENS = {
+    Store.LABEL: Store.LABEL_NAMES,
+    Store.TYPE: Store.TYPE_NAMES,
+    Store.PROPERTY_KEY: Store.PROPERTY_KEY_NAMES,
+}
+_STRING_BITS = np.array([8, 4, 4, 5, 5, 5, 6, 6, 6, 7, 8, 4, 4, *[8] * 19], np.int64)
+"""Bits of a character, by the encoding of a short string."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A record that differs, with its bytes in both directories; None where it is not in use."""
+
+    store: str
+    id: int
+    first: bytes | None
+    second: bytes | None
+
+    def __str__(self) -> str:
+        sides = ["not in use" if side is None else side.hex() for side in (self.first, self.second)]
+        return f"{self.store} {self.id}: {sides[0]} / {sides[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How many records are in use in the first directory and how many differ, by file; the first differences."""
+
+    in_use: Mapping[str, int]
+    different: Mapping[str, int]
+    differences: tuple[Difference, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
+
+
+def compare_stores(first: Path, second: Path, *, aligned: bool) -> Comparison:
+    """Compare the record stores, the slots of `neostore` and the names of tokens in two directories."""
+    in_use, different, told = dict[str, int](), dict[str, int](), list[Difference]()
+    geometry = geometries(first, aligned=aligned)
+    for store, name in FILES.items():
+        used = count = 0
+        for ours, theirs, start in _pieces(first / name, second / name, geometry[store]):
+            found = _compare(store, ours, theirs, start)
+            used += found.used
+            count += len(found.different)
+            told += found.told[: max(0, SHOWN - count + len(found.different))]
+        in_use[name], different[name] = used, count
+    told += [*_slots(first / NEOSTORE, second / NEOSTORE), *_names(first, second, geometry)]
+    return Comparison(in_use, {name: number for name, number in different.items() if number}, tuple(told))
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    used: int
+    different: NDArray[np.int64]
+    told: list[Difference]
+
+
+def _compare(store: Store, first: Bytes, second: Bytes, start: int) -> _Piece:
+    used = [records_in_use(store, records) for records in (first, second)]
+    if start == 0 and store in WITH_HEADER:
+        for flags in used:
+            flags[:1] = True
+    cleared = [_cleared(store, records, flags) for records, flags in zip((first, second), used, strict=True)]
+    different = np.flatnonzero((used[0] != used[1]) | (cleared[0] != cleared[1]).any(axis=1))
+    told = [
+        Difference(
+            FILES[store],
+            start + int(row),
+            *(side[row].tobytes() if flags[row] else None for side, flags in zip((first, second), used, strict=True)),
+        )
+        for row in different[:SHOWN]
+    ]
+    return _Piece(int(used[0].sum()), different, told)
+
+
+def records_in_use(store: Store, records: Bytes) -> Flags:
+    """Tell which records, one a row, are in use."""
+    # Of a property bits 24 to 27 of the first block are its type: it has none when it is free.
+    place, mask = (0, 0x10) if store in DYNAMIC else (13, 15) if store is Store.PROPERTY else (0, 1)
+    found: Flags = records[:, place] & mask != 0
+    return found
+
+
+def _cleared(store: Store, records: Bytes, used: Flags) -> Bytes:
+    """Copy records with zeros in place of all that says nothing."""
+    records = records.copy()
+    records[~used] = 0
+    columns = np.arange(records.shape[1])
+    if store in DYNAMIC:
+        lengths = records[:, 1:4].astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+        records[columns >= DYNAMIC_HEAD + lengths[:, None]] = 0
+    if store is Store.PROPERTY:
+        records[columns >= 9 + 8 * _longs_in_use(records)[:, None]] = 0
+    return records
+
+
+def _longs_in_use(records: Bytes) -> NDArray[np.int64]:
+    """Count the longs that the blocks of each property record take, up to the first that is none."""
+    longs = np.ascontiguousarray(records[:, 9:41]).view(">u8").astype(np.int64)
+    behind = np.zeros(len(records), np.int64)
+    for place in range(_LONGS):
+        begins = (behind == place) & (longs[:, place] >> 24 & 15 != 0)
+        behind[begins] += block_longs(longs[begins, place])
+    return np.minimum(behind, _LONGS)
+
+
+def block_longs(first: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count the longs of property blocks by their first ones."""
+    kind, value = first >> 24 & 15, first >> 28 & 0xF_FFFF_FFFF
+    inline = value & 1 != 0
+    count = np.ones(len(first), np.int64)
+    count[(kind == 6) & ~inline] = 2
+    count[kind == 8] = 2
+    text, array, point, moment = kind == 11, kind == 12, kind == 13, kind == 14
+    count[text] = -(-(39 + (value >> 5 & 63) * _STRING_BITS[value & 31]) // 64)[text]
+    bits = value >> 10 & 63
+    count[array] = -(-(44 + (value >> 4 & 63) * np.where(bits == 0, 64, bits)) // 64)[array]
+    count[point] = 1 + (value >> 4 & 15)[point]
+    which, inline = value & 15, value >> 4 & 1 != 0
+    by_kind = np.array([1, 1, 1, 2, 2, 3, 4, *[1] * 9], np.int64)[which]
+    count[moment] = np.where((which <= 2) & ~inline, 2, by_kind)[moment]
+    return count
+
+
+def _pieces(first: Path, second: Path, geometry: Geometry) -> Iterator[tuple[Bytes, Bytes, int]]:
+    """Give the records of both files, so many pages at a time, with the id of the first; the shorter one has zeros."""
+    size = PAGES_AT_ONCE * geometry.page_bytes
+    with first.open("rb") as ours, second.open("rb") as theirs:
+        length = max(os.fstat(ours.fileno()).st_size, os.fstat(theirs.fileno()).st_size)
+        for number in range(-(-length // size)):
+            pages = min(PAGES_AT_ONCE, -(-(length - number * size) // geometry.page_bytes))
+            held = [_records(file.read(size), pages, geometry) for file in (ours, theirs)]
+            yield held[0], held[1], number * PAGES_AT_ONCE * geometry.per_page
+
+
+def _records(content: bytes, pages: int, geometry: Geometry) -> Bytes:
+    whole = np.frombuffer(content.ljust(pages * geometry.page_bytes, b"\0"), np.uint8)
+    page = whole.reshape(pages, geometry.page_bytes)[:, : geometry.per_page * geometry.record_bytes]
+    return page.reshape(-1, geometry.record_bytes)
+
+
+def _slots(first: Path, second: Path) -> Iterator[Difference]:
+    pages = [path.read_bytes()[: _SLOTS * _SLOT_BYTES].ljust(_SLOTS * _SLOT_BYTES, b"\0") for path in (first, second)]
+    for slot in range(_SLOTS):
+        sides = [page[slot * _SLOT_BYTES : (slot + 1) * _SLOT_BYTES] for page in pages]
+        ours, theirs = (side if side[0] else None for side in sides)
+        if ours != theirs:
+            yield Difference(NEOSTORE, slot, ours, theirs)
+
+
+def _names(first: Path, second: Path, geometry: Mapping[Store, Geometry]) -> Iterator[Difference]:
+    for store in _TOKENS:
+        ours, theirs = (token_names(directory, store, geometry) for directory in (first, second))
+        for number in sorted({*ours, *theirs}):
+            if ours.get(number) != theirs.get(number):
+                yield Difference(f"names of {FILES[store]}", number, ours.get(number), theirs.get(number))
+
+
+def token_names(directory: Path, store: Store, geometry: Mapping[Store, Geometry]) -> dict[int, bytes]:
+    """Read the names of all labels, relationship types or property keys, as UTF-8, by their ids."""
+    tokens, chains = (_all(directory / FILES[each], geometry[each]) for each in (store, _TOKENS[store]))
+    names = dict[int, bytes]()
+    for number in np.flatnonzero(records_in_use(store, tokens)).tolist():
+        at, name = int.from_bytes(tokens[number, -4:].tobytes(), "big"), b""
+        for _ in range(len(chains)):
+            record = chains[at].tobytes() if at < len(chains) else b""
+            name += record[DYNAMIC_HEAD : DYNAMIC_HEAD + int.from_bytes(record[1:4], "big")]
+            at = int.from_bytes(record[4:8], "big")
+            if not record or at == 0xFFFFFFFF:
+                break
+        names[number] = name
+    return names
+
+
+def _all(path: Path, geometry: Geometry) -> Bytes:
+    content = path.read_bytes()
+    return _records(content, -(-len(content) // geometry.page_bytes), geometry)

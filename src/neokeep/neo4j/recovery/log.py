@@ -1,0 +1,144 @@
+"""The part of a transaction log that recovery applies: whole transactions from a position on, file by file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neokeep.errors import IntegrityError
+from neokeep.files import explained
+from neokeep.neo4j.log.header import LARGEST, LogHeader, expect_version, parse_header
+from neokeep.neo4j.log.names import log_name, log_versions
+from neokeep.neo4j.log.scan import Tail, has_data, scan_log
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from neokeep.neo4j.log.checkpoint import LogPosition
+
+
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """One log file: what is to be applied of it begins at `start`; `ends` (int64) tells where each transaction ends.
+
+    `end` is the offset behind its last transaction, whether that is to be applied or not. Of that transaction are the
+    other values; they are None where the file holds none.
+    """
+
+    path: Path
+    header: LogHeader
+    start: int
+    ends: NDArray[np.int64]
+    end: int
+    last_transaction: int
+    last_checksum: int | None
+    last_kernel_version: int | None
+    last_commit_time: int | None
+
+    @property
+    def begins(self) -> NDArray[np.int64]:
+        """Where each transaction begins."""
+        begins = np.empty_like(self.ends)
+        begins[:1], begins[1:] = self.start, self.ends[:-1]
+        return begins
+
+    def content(self) -> NDArray[np.uint8]:
+        """Give the bytes of the file, uint8, mapped and not read."""
+        with explained("read", self.path):
+            return np.memmap(self.path, np.uint8, "r").view(np.ndarray)
+
+
+def read_parts(directory: Path, position: LogPosition) -> list[LogPart]:
+    """Find the transactions behind a position, verified: checksums, ids and headers follow on from file to file.
+
+    Raises:
+        IntegrityError: the log is damaged, has a gap, or no transaction ends at the position.
+    """
+    parts: list[LogPart] = []
+    for version in (found for found in log_versions(directory) if found >= position.version):
+        before = parts[-1] if parts else None
+        path = directory / log_name(version)
+        if before is None and version != position.version:
+            break
+        if before is not None:
+            _require_next(before, version)
+        part = _read_part(path, version, before)
+        if part is None:
+            _require_last(directory, version)
+            break
+        parts.append(part if before is not None else _from(part, position))
+    if not parts:
+        raise _damaged(directory / log_name(position.version), "recovery starts in it, and it is not there")
+    return parts
+
+
+def unused_logs(directory: Path, parts: list[LogPart]) -> list[Path]:
+    """Name the files that a server had made behind the last part, and had not begun to write."""
+    return [directory / log_name(version) for version in log_versions(directory) if version > parts[-1].header.version]
+
+
+def _require_next(before: LogPart, version: int) -> None:
+    """Only the newest file may end in anything else than a transaction."""
+    if before.header.version + 1 != version:
+        raise _damaged(before.path, f"the log file behind it, {log_name(before.header.version + 1)}, is missing")
+    with explained("read", before.path), before.path.open("rb", buffering=0) as file:
+        if has_data(file.fileno(), before.end):
+            raise _damaged(before.path, f"part of a transaction stands at {before.end}, and another log file follows")
+
+
+def _require_last(directory: Path, version: int) -> None:
+    """A file without a header is one that a server has just made: nothing is in it, and nothing behind it."""
+    for later in (found for found in log_versions(directory) if found >= version):
+        path = directory / log_name(later)
+        with explained("read", path), path.open("rb", buffering=0) as file:
+            if has_data(file.fileno(), 0):
+                raise _damaged(path, "there is no whole header at the begin of the log from here on")
+
+
+def _read_part(path: Path, version: int, before: LogPart | None) -> LogPart | None:
+    with explained("read", path), path.open("rb", buffering=0) as file:
+
+        def read_at(offset: int, length: int) -> bytes:
+            return os.pread(file.fileno(), length, offset)
+
+        header = parse_header(read_at(0, LARGEST), str(path))
+        if header is None:
+            return None
+        expect_version(header, version, str(path))
+        if before is not None and header.last_transaction != before.last_transaction:
+            last = before.last_transaction
+            raise _damaged(path, f"it follows on transaction {header.last_transaction}, the file before ends {last}")
+        scan = scan_log(read_at, header, previous_checksum=before.last_checksum if before else None)
+        if scan.tail is Tail.DAMAGED or (scan.tail is Tail.ZEROS and has_data(file.fileno(), scan.end)):
+            raise _damaged(path, scan.reason or f"behind {scan.end} come zeros and then data again")
+    return LogPart(
+        path,
+        header,
+        scan.start,
+        np.array(scan.ends, np.int64),
+        scan.end,
+        scan.last_transaction,
+        scan.last_checksum,
+        scan.kernel_version,
+        scan.commit_times[-1] if scan.commit_times else None,
+    )
+
+
+def _from(part: LogPart, position: LogPosition) -> LogPart:
+    """Leave out what stands before the position."""
+    offset = max(position.offset, part.header.size)
+    if offset != part.start and not (part.ends == offset).any():
+        raise _damaged(part.path, f"recovery starts at {offset}, where no transaction ends")
+    return replace(part, start=offset, ends=part.ends[part.ends > offset])
+
+
+def _damaged(path: Path, why: str) -> IntegrityError:
+    return IntegrityError(
+        f"{path.name} cannot be applied: {why}",
+        remedy="Restore another backup, or to a transaction before the damage.",
+    )
