@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -263,3 +264,53 @@ def test_the_checksum_that_was_archived_counts_and_not_only_that_of_the_log(tmp_
         require_unbroken(tmp_path, msgspec.structs.replace(span(log, 2), checksum=1))
     with pytest.raises(ChainBroken, match="history forked"):
         require_unbroken(tmp_path, msgspec.structs.replace(span(log, 2), transaction=3))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_server_that_never_rests_does_not_keep_a_reader_going(tmp_path: Path, kernel: int) -> None:
+    log = build_log(kernel, [b"archived"])
+    put_logs(tmp_path, [log], 100_000)
+    tail = span(log, log.last_transaction)
+    log.add(b"before the reader began")
+    put_logs(tmp_path, [log], 100_000)
+    found: list[Stretch] = []
+    for stretch in read_on(tmp_path, tail):
+        found.append(stretch)
+        assert len(found) < 5
+        log.add(b"while it was stored")
+        put_logs(tmp_path, [log], 100_000)
+    assert [stretch.last for stretch in found] == [tail.transaction + 1]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_reader_that_comes_back_leaves_half_a_transaction_without_waiting(
+    tmp_path: Path, kernel: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
+    log = build_log(kernel, [b"archived"])
+    tail = span(log, log.last_transaction)
+    half = build_log(kernel, [b"archived", b"half of this"]).data[len(log.data) :][:20]
+    (tmp_path / log_name(log.version)).write_bytes(log.data + half + bytes(10_000))
+    assert list(read_on(tmp_path, tail, patient=False)) == []
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_zeros_inside_a_transaction_are_not_taken_for_the_end(tmp_path: Path, kernel: int) -> None:
+    step = chains._STEP
+    log = build_log(kernel, [b"archived", b"\x01" * (step // 2) + bytes(2 * step) + b"\x01" * 100, b"last"])
+    put_logs(tmp_path, [log], 100_000)
+    tail = span(log, log.first_transaction)
+    for patient in (True, False):
+        stretches = list(read_on(tmp_path, tail, patient=patient))
+        assert taken([log], tail, stretches).transaction == log.last_transaction
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_light_look_at_the_last_archived_transaction_sees_a_fork_too(tmp_path: Path, kernel: int) -> None:
+    log = build_log(kernel, [b"one", b"two"])
+    put_logs(tmp_path, [log])
+    tail = span(log, log.last_transaction)
+    require_unbroken(tmp_path, tail, whole=False)
+    put_logs(tmp_path, [build_log(kernel, [b"one", b"owt"])])
+    with pytest.raises(ChainBroken, match="forked"):
+        require_unbroken(tmp_path, tail, whole=False)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.capture.void import CaptureVoid
 from neokeep.errors import IntegrityError, NeokeepError
-from neokeep.files import explain
+from neokeep.files import explain, explained
 from neokeep.neo4j.log.checkpoint import LogPosition
 from neokeep.neo4j.log.header import LARGEST, LogHeader, expect_version, parse_header
 from neokeep.neo4j.log.names import log_name, log_versions
@@ -44,7 +44,12 @@ class _LogFile:
     descriptor: int
 
     def read_at(self, offset: int, length: int) -> bytes:
-        return os.pread(self.descriptor, length, offset)
+        with explained("read", log_name(self.version)):
+            return os.pread(self.descriptor, length, offset)
+
+    def has_data(self, offset: int) -> bool:
+        with explained("read", log_name(self.version)):
+            return has_data(self.descriptor, offset)
 
 
 @dataclass(slots=True)
@@ -165,7 +170,9 @@ class LogFollower:
     def _expect_no_later(self, missing: int) -> None:
         """A file after a missing one means that one was made and pruned between two looks."""
         later, expected = (self._directory / log_name(version) for version in (missing + 1, missing))
-        if later.exists() and not expected.exists():
+        with explained("look at", expected):
+            skipped = later.exists() and not expected.exists()
+        if skipped:
             raise CaptureVoid(f"{expected.name} was pruned before it could be read")
 
     def _header(self, file: _LogFile) -> LogHeader | None:
@@ -217,7 +224,7 @@ class LogFollower:
     def _doubtful(self, file: _LogFile, scan: Scan) -> bool:
         """Tell whether what stands behind the last transaction may be damage, or just be on its way."""
         if scan.tail is Tail.ZEROS:
-            return has_data(file.descriptor, scan.end)
+            return file.has_data(scan.end)
         return scan.tail is not Tail.END_OF_FILE
 
     def _require_torn(self, file: _LogFile, scan: Scan) -> None:

@@ -1,4 +1,4 @@
-"""Boundaries of transactions: found exactly, whatever is in them and wherever the log is cut or damaged."""
+"""Boundaries of transactions: found exactly, whatever is in them, however the file is read, while it grows."""
 
 from __future__ import annotations
 
@@ -8,40 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import txlog
-from helpers.txlog import BuiltLog, build_log, fake_commit, flipped, reader
-from neokeep.errors import SourceError
-from neokeep.neo4j.log import scan
-from neokeep.neo4j.log.header import parse_header
+from helpers.hostile import FAMILIES, CountingReader, growing, hostile_logs, overwritten
+from helpers.txlog import BuiltLog, build_log, fake_commit, reader
+from neokeep.neo4j.log import boundaries, scan
 from neokeep.neo4j.log.scan import Scan, Tail, has_commit, scan_log
-
-ALL_KERNELS = st.integers(2, 32)
 
 
 def found(data: bytes, built: BuiltLog) -> Scan:
     return scan_log(reader(data), built.header)
-
-
-def hostile_payload(kernel: int, following: int) -> st.SearchStrategy[bytes]:
-    """Bytes that look like pieces of a log."""
-    pieces = [
-        st.binary(max_size=12),
-        st.builds(fake_commit, st.just(kernel), st.integers(following - 1, following + 1)),
-        st.just(txlog.commit_prefix(kernel, following)),
-        st.just(bytes([kernel, 1])),
-        st.just(bytes([kernel, 5])),
-        st.integers(0, 40).map(bytes),
-    ]
-    return st.lists(st.one_of(pieces), max_size=6).map(b"".join)
-
-
-@st.composite
-def hostile_logs(draw: st.DrawFn) -> BuiltLog:
-    kernel = draw(ALL_KERNELS)
-    built = build_log(kernel, version=draw(st.integers(0, 1 << 40)), last_before=draw(st.integers(1, 1 << 50)))
-    for number in range(draw(st.integers(0, 5))):
-        extra = draw(st.binary(max_size=30)) if number == 1 else b""
-        built.add(draw(hostile_payload(kernel, built.last_transaction + 1)), extra)
-    return built
 
 
 def expect_all(result: Scan, built: BuiltLog) -> None:
@@ -76,7 +50,61 @@ def test_transactions_larger_than_the_window_are_found(kernel: int, monkeypatch:
         expect_all(found(built.data, built), built)
 
 
-def test_many_fake_commit_entries_do_not_make_the_work_grow_with_its_square(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kernel", FAMILIES)
+@pytest.mark.parametrize("piece", [1000, 30_000, 1 << 22])
+def test_thousands_of_transactions_are_found_in_runs_that_go_on_in_the_next_window(
+    kernel: int, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = build_log(kernel, [b"p" * (number % 90) for number in range(6000)], last_before=1 << 33)
+    monkeypatch.setattr(scan, "PIECE", piece)
+    result = found(built.data + bytes(5000), built)
+    expect_all(result, built)
+    assert result.tail is Tail.ZEROS
+
+
+@given(hostile_logs(least=3), st.data())
+def test_runs_and_single_steps_find_the_same(built: BuiltLog, choices: st.DataObject) -> None:
+    at = choices.draw(st.integers(built.header_size, len(built.data)))
+    data = overwritten(built.data, at, choices.draw(st.binary(max_size=30)))
+    many = choices.draw(st.sampled_from([1, 2, 32]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boundaries, "_RUN", choices.draw(st.integers(1, 5)))
+        patch.setattr(boundaries, "_MANY", many)
+        in_runs = found(data, built)
+        patch.setattr(boundaries, "_take_run", lambda *_: 0)
+        assert found(data, built) == in_runs
+
+
+@pytest.mark.parametrize("kernel", FAMILIES)
+def test_transactions_in_order_are_summed_together_and_not_one_by_one(
+    kernel: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+
+    def counting(data: bytes, value: int = 0) -> int:
+        nonlocal calls
+        calls += 1
+        return crc32c(data, value)
+
+    built = build_log(kernel, [b"p" * (number % 90) for number in range(3000)])
+    monkeypatch.setattr(boundaries, "crc32c", counting)
+    expect_all(found(built.data, built), built)
+    assert calls < 10
+
+
+@pytest.mark.parametrize("kernel", FAMILIES)
+def test_a_run_is_over_where_one_checksum_does_not_hold(kernel: int) -> None:
+    built = build_log(kernel, [b"x" * 30 for _ in range(100)])
+    for number in (0, 1, 57, 99):
+        at = built.boundaries[number] + 50
+        result = found(txlog.flipped(built.data, at), built)
+        assert list(result.ends) == built.ends[:number]
+
+
+@pytest.mark.parametrize("kernel", FAMILIES)
+def test_many_fake_commit_entries_do_not_make_the_work_grow_with_its_square(
+    kernel: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     summed = 0
 
     def counting(data: memoryview, value: int = 0) -> int:
@@ -84,79 +112,34 @@ def test_many_fake_commit_entries_do_not_make_the_work_grow_with_its_square(monk
         summed += len(data)
         return crc32c(data, value)
 
-    built = build_log(20, [fake_commit(20, 2) * 3000])
-    monkeypatch.setattr(scan, "crc32c", counting)
-    expect_all(found(built.data, built), built)
-    assert summed < 10 * len(built.data)
+    built = build_log(kernel, [fake_commit(kernel, 2) * 3000, *(fake_commit(kernel, id_) for id_ in range(3, 400))])
+    monkeypatch.setattr(boundaries, "crc32c", counting)
+    for piece in (1000, 1 << 22):
+        summed = 0
+        monkeypatch.setattr(scan, "PIECE", piece)
+        expect_all(found(built.data, built), built)
+        assert summed < 10 * len(built.data)
 
 
-def intact(built: BuiltLog, damaged: bytes) -> list[int]:
-    """The ends of the transactions before the first damaged byte."""
-    return [end for end in built.ends if damaged[:end] == built.data[:end]]
+@pytest.mark.parametrize("kernel", FAMILIES)
+@pytest.mark.parametrize("zeros", [0, 300])
+def test_a_file_that_grew_at_any_byte_is_read_as_if_at_once(kernel: int, zeros: int) -> None:
+    built = build_log(kernel, [b"first", fake_commit(kernel, 3), b"", bytes(9)])
+    whole = built.data + bytes(zeros)
+    expected = found(whole, built)
+    for cut in range(built.header_size, len(whole) + 1):
+        data = whole[:cut] if not zeros else whole[:cut].ljust(len(whole), b"\0")
+        before = found(data, built)
+        assert scan_log(reader(whole), built.header, resume=before) == expected, cut
 
 
-def small_log(kernel: int) -> BuiltLog:
-    return build_log(kernel, [b"first", fake_commit(kernel, 3), b"", bytes(9)])
-
-
-@pytest.mark.parametrize("kernel", txlog.KERNELS)
-def test_a_log_cut_anywhere_ends_at_the_last_whole_transaction(kernel: int) -> None:
-    built = small_log(kernel)
-    for cut in range(len(built.data)):
-        data = built.data[:cut]
-        header = parse_header(data, "a cut log")
-        if cut < built.header_size:
-            assert header is None
-            continue
-        assert header is not None
-        result = scan_log(reader(data), header)
-        assert list(result.ends) == intact(built, data), cut
-        assert result.tail is (Tail.END_OF_FILE if cut in built.boundaries else Tail.TORN)
-        assert bool(result.reason) == (result.tail is Tail.TORN)
-
-
-@pytest.mark.parametrize("kernel", txlog.KERNELS)
-def test_a_log_that_turns_to_zeros_anywhere_ends_at_the_last_whole_transaction(kernel: int) -> None:
-    built = small_log(kernel)
-    for cut in range(built.header_size, len(built.data)):
-        data = built.data[:cut].ljust(len(built.data) + 50, b"\0")
-        result = found(data, built)
-        assert list(result.ends) == intact(built, data), cut
-        assert (result.tail is Tail.ZEROS) == (data[result.end] == 0)
-
-
-@pytest.mark.parametrize("kernel", txlog.KERNELS)
-@pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
-def test_a_flipped_byte_is_never_part_of_a_transaction(kernel: int, mask: int) -> None:
-    built = small_log(kernel)
-    for at in range(built.header_size, len(built.data)):
-        data = flipped(built.data, at, mask)
-        assert list(found(data, built).ends) == intact(built, data), at
-
-
-@pytest.mark.parametrize("kernel", txlog.KERNELS)
-def test_a_flipped_byte_in_the_header_gives_true_boundaries_or_a_refusal(kernel: int) -> None:
-    built = small_log(kernel)
-    for at in range(built.header_size):
-        data = flipped(built.data, at, 0x03)
-        try:
-            header = parse_header(data, "a flipped log")
-        except SourceError:
-            assert at == 0
-            continue
-        if header is not None:
-            assert set(scan_log(reader(data), header).ends) <= set(built.ends)
-
-
-@given(hostile_logs(), st.data())
-def test_any_damage_leaves_only_true_boundaries_before_it(built: BuiltLog, choices: st.DataObject) -> None:
-    at = choices.draw(st.integers(built.header_size, len(built.data)))
-    damage = choices.draw(st.binary(min_size=1, max_size=60))
-    data = built.data[:at] + damage + built.data[at + len(damage) :]
-    ends = list(found(data, built).ends)
-    whole = intact(built, data)
-    assert ends[: len(whole)] == whole
-    assert set(ends) <= set(built.ends)
+@pytest.mark.parametrize("kernel", FAMILIES)
+def test_going_on_reads_only_what_is_behind_the_last_transaction(kernel: int) -> None:
+    built = build_log(kernel, [b"x" * 50] * 100)
+    before = found(built.data[: built.ends[79]], built)
+    counting = CountingReader(built.data)
+    expect_all(scan_log(counting, built.header, resume=before), built)
+    assert counting.handed_out == len(built.data) - built.ends[79]
 
 
 @given(hostile_logs(), st.data())
@@ -176,31 +159,37 @@ def test_going_on_with_a_growing_file_finds_what_a_fresh_scan_finds(built: Built
     expect_all(result, built)
 
 
-def test_zeros_and_then_data_end_the_log_at_the_zeros() -> None:
-    built = build_log(32, [b"one", b"two"])
-    rest = build_log(32, [b"four"], last_before=4).data[128:]
-    result = found(built.data + bytes(300) + rest, built)
-    assert (result.tail, list(result.ends)) == (Tail.ZEROS, built.ends)
+@given(hostile_logs(), st.data())
+def test_a_file_that_grows_between_two_reads_of_one_scan_gives_no_wrong_end(
+    built: BuiltLog, choices: st.DataObject
+) -> None:
+    cuts = sorted(choices.draw(st.lists(st.integers(built.header_size, len(built.data)), min_size=1, max_size=8)))
+    states = [built.data[:cut].ljust(len(built.data) + 20, b"\0") for cut in cuts]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "PIECE", choices.draw(st.sampled_from([3, 40, 200])))
+        seen = scan_log(growing(states), built.header)
+        assert list(seen.ends) == built.ends[: len(seen.ends)]
+        expect_all(scan_log(reader(built.data), built.header, resume=seen), built)
 
 
-def test_what_is_no_transaction_is_damage_and_says_what_it_is() -> None:
-    built = build_log(20, [b"one"])
-    for tail, reason in (
-        (b"\x14\x05" + bytes(80), "a commit entry where a transaction must start"),
-        (b"\x14\x63" + bytes(80), "a type 99 entry"),
-        (b"\x7f\x01" + bytes(80), "unknown kernel version 127"),
-    ):
-        result = found(built.data + tail, built)
-        assert result.tail is Tail.DAMAGED
-        assert reason in result.reason
-        assert list(result.ends) == built.ends
+@pytest.mark.parametrize("kernel", FAMILIES)
+def test_the_log_goes_on_in_the_next_file_where_it_was_rotated(kernel: int) -> None:
+    first = build_log(kernel, [b"one", b"two"], last_before=70)
+    second = first.next([b"three"])
+    before = found(first.data, first)
+    after = scan_log(reader(second.data), second.header, previous_checksum=before.last_checksum)
+    assert (before.tail, after.tail) == (Tail.END_OF_FILE, Tail.END_OF_FILE)
+    assert second.header.last_transaction == before.last_transaction == 72
+    assert (after.first_transaction, after.last_transaction) == (73, 73)
 
 
-def test_a_negative_or_huge_additional_header_is_damage() -> None:
-    for length in (b"\xff\xff\xff\xff", b"\x01\x00\x10\x00"):
-        start = txlog.start_entry(20, 2, 0, 2)[:-4] + length
-        built = build_log(20)
-        assert "additional header" in found(built.data + start + bytes(99), built).reason
+def test_kernel_versions_may_change_inside_of_a_file() -> None:
+    built = build_log(17, [b"one", b"two"])
+    built.kernel = 20
+    built.add(b"three")
+    built.kernel = 32
+    built.add(b"four")
+    expect_all(found(built.data, built), built)
 
 
 @pytest.mark.parametrize("kernel", [4, 20, 21])
@@ -227,6 +216,18 @@ def test_a_wrong_append_index_is_damage(kernel: int) -> None:
     result = found(built.data + wrong, built)
     assert result.tail is Tail.DAMAGED
     assert "append index 3" in result.reason
+
+
+@pytest.mark.parametrize("kernel", [17, 20, 22, 32])
+def test_append_indexes_are_counted_from_that_of_the_header(kernel: int) -> None:
+    data = txlog.header_bytes(9, 0, 1, 40)
+    first = txlog.transaction_bytes(kernel, 2, b"one", 7, append_index=41)
+    checksum = int.from_bytes(first[-4:], "little")
+    second = txlog.transaction_bytes(kernel, 3, b"two", checksum, append_index=42)
+    built = BuiltLog(kernel, 0, 1, data + first + second)
+    assert list(found(built.data, built).ends) == [len(data + first), len(built.data)]
+    wrong = txlog.transaction_bytes(kernel, 3, b"two", checksum, append_index=3)
+    assert list(found(data + first + wrong, built).ends) == [len(data + first)]
 
 
 @given(hostile_logs(), st.integers(10, 70))

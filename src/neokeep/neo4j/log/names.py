@@ -6,6 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from neokeep.files import explain
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -38,4 +40,6 @@ def _versions(directory: Path, pattern: re.Pattern[str]) -> list[int]:
         names = os.listdir(directory)
     except FileNotFoundError:
         return []
+    except OSError as problem:
+        raise explain(problem, "list", directory) from problem
     return sorted(int(match[1]) for match in map(pattern.fullmatch, names) if match)

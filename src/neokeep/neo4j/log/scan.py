@@ -1,8 +1,12 @@
-"""Boundaries of transactions in one plain log file, without parsing commands.
+"""Boundaries of transactions in one plain log file, without parsing commands, and a verdict on what is behind them.
 
 The next transaction id is known, so the commit entry that carries it is searched for and confirmed by the CRC-32C over
 the whole transaction: a match by chance is a matter of 2**-32. The file is read in pieces, so memory does not grow with
-the file or with a transaction. Works on files that grow meanwhile: what is not complete is *torn*, never an error here.
+the file or with a transaction. Works on files that grow meanwhile: what is not complete is no error here.
+
+The log is *damaged* where what follows can be no transaction, or where a transaction is not complete and a later one
+stands behind it. Half a transaction, and one whose checksum does not fit with nothing behind it, are *torn*: a power
+loss leaves them.
 """
 
 from __future__ import annotations
@@ -16,9 +20,17 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from crc32c import crc32c
-
 from neokeep.neo4j.log import entries
+from neokeep.neo4j.log.boundaries import (
+    LARGEST_START,
+    Damaged,
+    Torn,
+    Window,
+    find_marks,
+    start_problem,
+    take_all,
+    take_one,
+)
 
 if TYPE_CHECKING:
     from neokeep.neo4j.log.header import LogHeader
@@ -28,7 +40,16 @@ ReadAt = Callable[[int, int], bytes]
 
 PIECE = 4 * 1024 * 1024
 _ZEROS = bytes(1 << 20)
-_SUMMED_OF_COMMIT = entries.COMMIT_SIZE - entries.CHECKSUM_SIZE
+_LARGEST_ID = 1 << 62
+
+_SMALLEST_TRANSACTION = 48
+"""Bytes; a start entry and a commit entry without a command between them are as long in the oldest version."""
+
+_SECOND_LOOKS = 16
+"""How often bytes that were made to look like a commit entry, checksum and all, are seen through in one scan."""
+
+_BIG_ENDIAN, _LITTLE_ENDIAN = range(entries.OLDEST_KERNEL, 5), range(5, entries.NEWEST_KERNEL + 1)
+_LAST_BIG_ENDIAN_FORMAT = 7
 
 
 class Tail(Enum):
@@ -76,16 +97,14 @@ class Scan:
 def has_commit(read_at: ReadAt, offset: int, kernel_version: int, transaction: int) -> bool:
     """Tell whether a commit entry of this transaction seems to stand somewhere behind `offset`.
 
-    Behind a torn tail there is none; behind damage in the middle of a log there is.
+    Behind a torn tail there is none; behind damage in the middle of a log there is. `kernel_version` is what stands at
+    `offset`. It may be what is damaged, so its byte order is only the first that is tried.
     """
-    layout = entries.commit_layout(kernel_version)
-    needle = layout.prefix + layout.transaction.pack(transaction)
-    overlap = b""
-    while piece := read_at(offset, PIECE):
-        if needle in overlap + piece:
-            return True
-        overlap = piece[-len(needle) :]
-        offset += len(piece)
+    for kernel_versions in sorted((_BIG_ENDIAN, _LITTLE_ENDIAN), key=lambda those: kernel_version not in those):
+        window = Window(read_at, offset, PIECE)
+        while window.extend(max(offset, window.end - entries.COMMIT_SIZE + 1)):
+            if window.has_data(window.base) and (find_marks(window.data, kernel_versions).ids == transaction).any():
+                return True
     return False
 
 
@@ -107,32 +126,6 @@ def has_data(descriptor: int, offset: int) -> bool:
     return False
 
 
-class _Window:
-    """A sliding piece of the file: bytes from `base` on."""
-
-    def __init__(self, read_at: ReadAt, offset: int) -> None:
-        self._read_at = read_at
-        self.base = offset
-        self.data = b""
-
-    def extend(self, keep_from: int) -> bool:
-        """Drop what is before `keep_from` and read another piece; False at the end of the file."""
-        piece = self._read_at(self.base + len(self.data), PIECE)
-        if not piece:
-            return False
-        self.data = self.data[keep_from - self.base :] + piece
-        self.base = keep_from
-        return True
-
-
-class _Torn(Exception):
-    """The transaction does not end within the file."""
-
-
-class _Damaged(Exception):
-    """The bytes at a boundary cannot be a transaction."""
-
-
 def scan_log(
     read_at: ReadAt,
     header: LogHeader,
@@ -146,102 +139,124 @@ def scan_log(
     chain transactions (4.x, 5.x) are held to it.
     """
     scan = resume or Scan(header.size, header.last_transaction + 1, previous_checksum)
-    window = _Window(read_at, scan.end)
-    window.extend(scan.end)
-    try:
-        while _one_transaction(window, scan, header):
-            pass
-    except _Torn as torn:
-        scan.tail, scan.reason = Tail.TORN, str(torn)
-    except _Damaged as damaged:
-        scan.tail, scan.reason = Tail.DAMAGED, str(damaged)
+    if not 0 <= scan.last_transaction <= _LARGEST_ID:
+        scan.tail, scan.reason = Tail.DAMAGED, f"no log follows on transaction {scan.last_transaction}"
+        return scan
+    for _ in range(_SECOND_LOOKS):
+        if _take(read_at, scan, header):
+            return scan
+        behind = _look_behind(read_at, scan, header)
+        if not any(_ends_later(read_at, scan, header, suspect) for suspect in behind.again[:_SECOND_LOOKS]):
+            if scan.tail is Tail.TORN and (why := behind.goes_on or _wrong_header(read_at, scan, header)):
+                scan.tail, scan.reason = Tail.DAMAGED, f"{scan.reason}; {why}"
+            if len(behind.again) <= _SECOND_LOOKS:
+                return scan
+            break
+    scan.tail = Tail.DAMAGED
+    scan.reason = f"it cannot be told which bytes before {scan.end} end a transaction and which only seem to"
     return scan
 
 
-def _one_transaction(window: _Window, scan: Scan, header: LogHeader) -> bool:
-    """Take one transaction; False at the end of the log."""
-    start = scan.end
-    data, at = window.data, start - window.base
-    if len(data) - at < 2:
-        window.extend(start)
-        data, at = window.data, start - window.base
-        if len(data) <= at:
-            scan.tail, scan.reason = Tail.END_OF_FILE, ""
-            return False
-    kernel_version = data[at]
-    if kernel_version == 0:
-        scan.tail, scan.reason = Tail.ZEROS, ""
+def _take(read_at: ReadAt, scan: Scan, header: LogHeader) -> bool:
+    """Take all transactions that follow and say what is behind the last one; True when that is a clean end."""
+    window = Window(read_at, scan.end, PIECE)
+    window.extend(scan.end)
+    try:
+        zeros = take_all(window, scan, header)
+    except Torn as torn:
+        scan.tail, scan.reason = Tail.TORN, str(torn)
+    except Damaged as damaged:
+        scan.tail, scan.reason = Tail.DAMAGED, str(damaged)
+        if _only_zeros(read_at, damaged.behind):
+            scan.tail, scan.reason = Tail.TORN, f"the transaction at {scan.end} is cut in its start entry"
+    else:
+        scan.tail, scan.reason = Tail.ZEROS if zeros else Tail.END_OF_FILE, ""
+        return not window.has_data(scan.end)
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """What a log holds behind the last transaction that was taken.
+
+    `again`: transactions that were taken, and of which something like a commit entry stands there too. `goes_on`: where
+    a later transaction begins.
+    """
+
+    again: tuple[int, ...]
+    goes_on: str
+
+
+def _look_behind(read_at: ReadAt, scan: Scan, header: LogHeader) -> _Behind:
+    """Look for what tells damage from half a transaction, without knowing where any transaction begins."""
+    window, last, again = Window(read_at, scan.end, PIECE), scan.last_transaction, dict[int, None]()
+    kernel_versions = _BIG_ENDIAN if header.format <= _LAST_BIG_ENDIAN_FORMAT else _LITTLE_ENDIAN
+    while window.extend(max(scan.end, window.end - entries.COMMIT_SIZE + 1)):
+        if not window.has_data(window.base):
+            continue
+        marks = find_marks(window.data, kernel_versions)
+        taken = marks.ids[(marks.ids >= scan.first_transaction) & (marks.ids <= last)]
+        again.update(dict.fromkeys(taken.tolist()))
+        # So many transactions fit between here and there: random numbers that look like an id are mostly larger.
+        fitting = 1 + (marks.offsets + (window.base - scan.end)) // _SMALLEST_TRANSACTION
+        plausible = (marks.ids > last) & (marks.ids <= last + fitting)
+        for at, transaction in zip(marks.offsets[plausible].tolist(), marks.ids[plausible].tolist(), strict=True):
+            end = at + entries.COMMIT_SIZE
+            if _follows_on(read_at(window.base + end, LARGEST_START), window.data[at:end], transaction, header):
+                place = window.base + end
+                return _Behind(tuple(again), f"yet transaction {transaction + 1} follows behind it, at {place}")
+    return _Behind(tuple(again), "")
+
+
+def _follows_on(start: bytes, commit: bytes, transaction: int, header: LogHeader) -> bool:
+    """Tell whether a start entry names what is in the commit entry before it, which cannot be chance."""
+    if len(start) < 2 or start[1] != entries.START or not entries.is_known(start[0]):
         return False
-    body = _start_entry(window, scan, start, header)
-    _commit_entry(window, scan, start, body, kernel_version)
-    scan.kernel_version = kernel_version
+    layout = entries.start_layout(start[0])
+    chained = layout.previous_checksum is not None
+    numbered = layout.append_index is not None and header.last_append_index is not None
+    if len(start) < layout.size or not (chained or numbered):
+        return False
+    _, _, checksum = entries.commit_layout(commit[0]).fields.unpack_from(commit, 2)
+    return not start_problem(layout, layout.fields.unpack_from(start, 2), transaction + 1, checksum, header)
+
+
+def _ends_later(read_at: ReadAt, scan: Scan, header: LogHeader, transaction: int) -> bool:
+    """Take another end of a transaction, if it has one further on where its checksum holds too.
+
+    Then the first one was no commit entry but bytes inside of the transaction, made to look like one; and so is all
+    that was taken behind it.
+    """
+    kept = transaction - scan.first_transaction
+    ends, times, checksum = scan.ends[kept:], scan.commit_times[kept:], scan.last_checksum
+    del scan.ends[kept:], scan.commit_times[kept:]
+    scan.last_checksum = None
+    try:
+        take_one(Window(read_at, scan.end, PIECE), scan, header, search=ends[-1])
+    except (Torn, Damaged):
+        scan.ends.extend(ends)
+        scan.commit_times.extend(times)
+        scan.last_checksum = checksum
+        return False
     return True
 
 
-def _start_entry(window: _Window, scan: Scan, start: int, header: LogHeader) -> int:
-    """Check the start entry; return the offset behind it."""
-    while len(window.data) - (start - window.base) < 64 and window.extend(start):
-        pass
-    data, at = window.data, start - window.base
-    kernel_version = data[at]
-    if not entries.is_known(kernel_version):
-        raise _Damaged(f"unknown kernel version {kernel_version} at {start}")
-    if len(data) - at < 2:
-        raise _Torn(f"the transaction at {start} is cut in its first bytes")
-    if data[at + 1] == 0:
-        raise _Torn(f"the transaction at {start} is cut behind its first byte")
-    if data[at + 1] != entries.START:
-        name = entries.ENTRY_NAMES.get(data[at + 1], f"type {data[at + 1]}")
-        raise _Damaged(f"a {name} entry where a transaction must start, at {start}")
-    layout = entries.start_layout(kernel_version)
-    if len(data) - at < layout.size:
-        raise _Torn(f"the transaction at {start} is cut in its start entry")
-    values = layout.fields.unpack_from(data, at + 2)
-    _check_start(layout, values, scan, start, header)
-    return start + layout.size + int(values[-1])
+def _wrong_header(read_at: ReadAt, scan: Scan, header: LogHeader) -> str:
+    """Say so if the file begins with another transaction than its header announces: headers have no checksum."""
+    if scan.end > header.size:
+        return ""
+    probe = Scan(scan.start, scan.first_transaction, None)
+    try:
+        take_one(Window(read_at, scan.start, PIECE), probe, header, any_id=True)
+    except (Torn, Damaged):
+        return ""
+    return f"another one stands there, up to {probe.end}: the header of the file is damaged"
 
 
-def _check_start(
-    layout: entries.StartLayout, values: tuple[int, ...], scan: Scan, start: int, header: LogHeader
-) -> None:
-    """Hold a start entry to what must come here: a possible length, the chain of checksums, the next append index."""
-    if not 0 <= values[-1] <= entries.MAX_ADDITIONAL_HEADER:
-        raise _Damaged(f"impossible additional header length {values[-1]} at {start}")
-    expected = scan.last_checksum
-    if layout.previous_checksum is not None and expected is not None and values[layout.previous_checksum] != expected:
-        raise _Damaged(f"the transaction at {start} does not follow on the one before: its previous checksum differs")
-    if layout.append_index is not None and header.last_append_index is not None:
-        index = header.last_append_index + scan.last_transaction + 1 - header.last_transaction
-        if values[layout.append_index] != index:
-            raise _Damaged(f"append index {values[layout.append_index]} at {start} where {index} must come")
-
-
-def _commit_entry(window: _Window, scan: Scan, start: int, body: int, kernel_version: int) -> None:
-    """Find the commit entry that carries the next id and whose checksum covers all from `start` on."""
-    layout = entries.commit_layout(kernel_version)
-    transaction = scan.last_transaction + 1
-    needle = layout.prefix + layout.transaction.pack(transaction)
-    checksum, summed, search = 0, start, body
-    while True:
-        found = window.data.find(needle, search - window.base)
-        if found >= 0 and len(window.data) - found >= entries.COMMIT_SIZE:
-            commit = window.base + found
-            view = memoryview(window.data)
-            checksum = crc32c(view[summed - window.base : found], checksum)
-            summed, search = commit, commit + 1
-            _, commit_time, stored = layout.fields.unpack_from(window.data, found + 2)
-            if crc32c(view[found : found + _SUMMED_OF_COMMIT], checksum) == stored:
-                scan.ends.append(commit + entries.COMMIT_SIZE)
-                scan.commit_times.append(commit_time)
-                scan.last_checksum = stored
-                return
-            continue
-        # Nothing complete here: sum what cannot be part of a commit entry any more, and read on.
-        keep = (
-            max(search, window.base + len(window.data) - entries.COMMIT_SIZE + 1) if found < 0 else window.base + found
-        )
-        keep = max(summed, min(keep, window.base + len(window.data)))
-        checksum = crc32c(memoryview(window.data)[summed - window.base : keep - window.base], checksum)
-        summed = search = keep
-        if not window.extend(keep):
-            raise _Torn(f"transaction {transaction} at {start} has no commit entry")
+def _only_zeros(read_at: ReadAt, offset: int) -> bool:
+    """Tell whether there is nothing but zeros from `offset` on, if there is anything."""
+    while piece := read_at(offset, PIECE):
+        if piece != bytes(len(piece)):
+            return False
+        offset += len(piece)
+    return True
