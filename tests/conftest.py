@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from hypothesis import settings
 
 from neokeep.lab.home import create_home
 from neokeep.neo4j.cache import cache_directory
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from neokeep.neo4j.server import Server
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("neokeep", deadline=None)
+settings.load_profile("neokeep")
 
 VERSIONS = ("4.4.48", "5.26.30", "2026.08.1")
 

@@ -12,6 +12,7 @@ import pytest
 
 import neokeep
 from neokeep import api
+from neokeep.capture.policy import FullPolicy
 from neokeep.errors import UsageError
 from neokeep.workers import default_jobs
 
@@ -55,7 +56,25 @@ def test_backup_takes_paths_and_gives_the_work_objects(monkeypatch: pytest.Monke
     ((arguments, options),) = backups
     assert arguments == ("find_source", "open_repository", ["neo4j"])
     assert (options["options"].rate_limit, options["options"].jobs) == (5, default_jobs())
-    assert (options["options"].type, options["options"].full_every) == ("auto", 7 * 86_400)
+    policy = FullPolicy(every=7 * 86_400, at_log_share=1.0)
+    assert (options["options"].type, options["options"].policy) == ("auto", policy)
+
+
+def test_backup_hands_on_when_a_full_one_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    backups = stand_in(monkeypatch, "neokeep.capture.backup", "back_up")
+    source: Any = object()
+    repository: Any = object()
+    api.backup(source, repository, full_every=None, full_after=12, full_at_log_share=0.5)
+    assert backups[0][1]["options"].policy == FullPolicy(None, 12, 0.5)
+
+
+@pytest.mark.parametrize(
+    "rules", [{"full_every": 0}, {"full_after": -1}, {"full_at_log_share": 0.0}, {"full_at_log_share": float("nan")}]
+)
+def test_backup_refuses_a_policy_that_means_nothing(rules: dict[str, Any]) -> None:
+    (name,) = rules
+    with pytest.raises(UsageError, match=f"{name}=.* is not above zero"):
+        api.backup("/h", "/r", **rules)
 
 
 def test_backup_takes_objects_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,14 @@ def test_the_first_place_that_says_something_counts(flag: int | None, variable: 
     assert settled(text=text, environment=environment, jobs=given_flag).number("jobs") == wanted
 
 
+def test_a_share_of_the_command_line_the_environment_and_the_file_is_a_fraction() -> None:
+    text, environment = '[defaults]\nfull-at-log-share = "20%"\n', {"NEOKEEP_FULL_AT_LOG_SHARE": "30%"}
+    assert settled(text=text, environment=environment, full_at_log_share="40%").share("full_at_log_share") == 0.4
+    assert settled(text=text, environment=environment).share("full_at_log_share") == 0.3
+    assert settled(text=text).share("full_at_log_share") == 0.2
+    assert settled().share("full_at_log_share") == 1.0
+
+
 def test_an_empty_variable_is_no_value() -> None:
     assert settled(environment={"NEOKEEP_JOBS": "", "NEO4J_HOME": ""}).number("jobs") is None
 
@@ -91,8 +99,11 @@ def test_a_wrong_variable_is_a_configuration_error_that_names_it() -> None:
         ("[defaults]\njobs = '2'\n", r"line 2: defaults\.jobs must be a number"),
         ("[defaults]\njobs = true\n", r"line 2: defaults\.jobs must be a number"),
         ("[defaults]\nnice = 1\n", r"line 2: defaults\.nice must be true or false"),
-        ("[defaults]\ninterval = 7\n", r"line 2: defaults\.interval must be text"),
-        ("[defaults]\ninterval = 'soon'\n", r"line 2: defaults\.interval 'soon' is not a duration"),
+        ("[defaults]\nbackup-every = 7\n", r"line 2: defaults\.backup-every must be text"),
+        ("[defaults]\nbackup-every = 'soon'\n", r"line 2: defaults\.backup-every 'soon' is not a duration"),
+        ("[defaults]\nfull-after = 0\n", r"line 2: defaults\.full-after '0' is not a number from 1 on"),
+        ("[defaults]\nfull-at-log-share = 50\n", r"line 2: defaults\.full-at-log-share must be text"),
+        ("[defaults]\nfull-at-log-share = '50'\n", r"line 2: defaults\.full-at-log-share '50' is not a percentage"),
         ("[defaults]\noutput = 'xml'\n", r"line 2: defaults\.output 'xml' is none of text, json"),
         ("[sources.prod]\nconf = '/c'\n", r"line 1: sources\.prod\.home is missing"),
         ("[sources.prod]\nhome = 7\n", r"line 2: sources\.prod\.home must be a directory"),

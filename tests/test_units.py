@@ -72,6 +72,28 @@ def test_sizes_are_printed_in_the_unit_that_reads_best(size: int, text: str) -> 
     assert units.format_size(size) == text
 
 
+@pytest.mark.parametrize(("text", "share"), [("50%", 0.5), ("150 %", 1.5), (" 0.5%", 0.005), ("100%", 1.0)])
+def test_a_share_is_a_percentage(text: str, share: float) -> None:
+    assert units.parse_share(text) == share
+
+
+@given(st.integers(1, 10**9 - 1))
+def test_any_whole_percentage_is_read_exactly(percent: int) -> None:
+    assert round(units.parse_share(f"{percent}%") * 100, 3) == percent
+
+
+@pytest.mark.parametrize("text", ["", "%", "50", "0.5", "0%", "0.0%", "-5%", "1e2%", "half", "٣%", "50%%", "1,5%"])
+def test_what_is_no_percentage_or_nothing_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        units.parse_share(text)
+    assert "50%" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 backups"), (1, "1 backup"), (2, "2 backups")])
+def test_a_number_of_things_is_printed_with_its_noun(number: int, text: str) -> None:
+    assert units.format_count(number, "backup") == text
+
+
 @pytest.mark.parametrize("text", ["50MB/s", "50MB", "50 MB /s", "50mb/S"])
 def test_a_rate_is_a_size_for_each_second(text: str) -> None:
     assert units.parse_rate(text) == 50_000_000

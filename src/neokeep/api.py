@@ -1,7 +1,7 @@
 """The Python API: every command as a function that takes paths or objects and returns a report.
 
 Failures are raised as errors of neokeep.errors; only `backup` reports failed databases beside those that succeeded, and
-`verify` and `check` report what they found. Reach the functions as `neokeep.backup` and so on: see docs/reference.md.
+`verify` and `check` report what they found. See docs/reference.md.
 """
 
 from __future__ import annotations
@@ -15,15 +15,27 @@ from neokeep.progress import Progress, Silent
 from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
+    from threading import Event
+    from typing import TypeVar
 
+    from neokeep.capture.options import CaptureOptions
     from neokeep.neo4j.source import Source
-    from neokeep.reports import BackupReport, CheckReport, InfoReport, LogReport, RestoreReport, VerifyReport
+    from neokeep.reports import (
+        ArchiveEvent,
+        BackupReport,
+        CheckReport,
+        InfoReport,
+        LogReport,
+        RestoreReport,
+        VerifyReport,
+    )
     from neokeep.repository.repository import Repository
 
     Place = Repository | str | PathLike[str]
     Directory = str | PathLike[str]
+    Item = TypeVar("Item")
 
 _SILENT: Progress = Silent()
 _ONE_DAY = 86_400
@@ -58,6 +70,8 @@ def backup(
     *,
     type: str = "auto",  # noqa: A002  the word of the command line
     full_every: int | None = _SEVEN_DAYS,
+    full_after: int | None = None,
+    full_at_log_share: float | None = 1.0,
     indexes: str = "copy",
     rate_limit: int | None = None,
     jobs: int | None = None,
@@ -66,29 +80,49 @@ def backup(
 ) -> BackupReport:
     """Back up databases of a server, running or not; all of them when none is named.
 
-    `type` is 'full', 'incremental' or 'auto': incremental where the chain holds and the newest full backup is younger
-    than `full_every` seconds. `indexes` is 'copy' or 'rebuild', `rate_limit` is in bytes per second, `gentle` lets the
-    database go first.
+    `type` is 'full', 'incremental' or 'auto': incremental where the chain holds and no full backup is due. It is due
+    when the newest one is `full_every` seconds old, has `full_after` incremental ones behind it, or when the archived
+    log has grown to `full_at_log_share` of it, both compressed; None: no such rule. `indexes` is 'copy' or 'rebuild',
+    `rate_limit` is in bytes per second, `gentle` lets the database go first.
     """
     from neokeep.capture.backup import back_up
-    from neokeep.capture.options import CaptureOptions
 
-    if indexes not in {"copy", "rebuild"}:
-        raise UsageError(f"indexes={indexes!r} is not known", remedy="Use 'copy' or 'rebuild'.")
-    if isinstance(databases, str):
-        raise UsageError("databases is one text", remedy=f"Give a list: [{databases!r}].")
-    if type not in {"auto", "full", "incremental"}:
-        raise UsageError(f"type={type!r} is not known", remedy="Use 'auto', 'full' or 'incremental'.")
-    options = CaptureOptions(
-        type=type,
-        full_every=full_every,
-        indexes=indexes,
-        rate_limit=rate_limit,
-        jobs=jobs or default_jobs(),
-        gentle=gentle,
-    )
-    found = find_source(source) if isinstance(source, str | PathLike) else source
-    return back_up(found, _repository(repository), databases, options=options, progress=progress)
+    policy = (full_every, full_after, full_at_log_share)
+    options = _capture_options(type, policy, indexes, rate_limit, jobs, gentle=gentle)
+    names = _list(databases)
+    return back_up(_source(source), _repository(repository), names, options=options, progress=progress)
+
+
+def archive(
+    sources: Sequence[Source | Directory],
+    repository: Place,
+    databases: Sequence[str] = (),
+    *,
+    interval: float = 1,
+    segment_size: int | None = None,
+    full_every: int | None = _SEVEN_DAYS,
+    full_after: int | None = None,
+    full_at_log_share: float | None = 1.0,
+    indexes: str = "copy",
+    rate_limit: int | None = None,
+    jobs: int | None = None,
+    gentle: bool = True,
+    tell: Callable[[ArchiveEvent], None] | None = None,
+    stopping: Event | None = None,
+) -> None:
+    """Follow databases of servers until `stopping` is set or the process is interrupted; all when none is named.
+
+    New transactions are shipped `interval` seconds after the last ones, or when they take `segment_size` bytes of log.
+    `tell` gets every event, from several threads. The other options are those of the full backups it takes.
+    """
+    from neokeep.archive.archiver import Archiver
+    from neokeep.archive.options import SEGMENT_SIZE, ArchiveOptions
+
+    policy = (full_every, full_after, full_at_log_share)
+    capture = _capture_options("full", policy, indexes, rate_limit, jobs, gentle=gentle)
+    options = ArchiveOptions(interval, segment_size or SEGMENT_SIZE, capture)
+    names, found = _list(databases), [_source(source) for source in _list(sources)]
+    Archiver(found, _repository(repository), names, options, tell or _ignore).run(stopping)
 
 
 def restore(
@@ -101,7 +135,7 @@ def restore(
     from_source: str | None = None,
     restored_as: str | None = None,
     overwrite: bool = False,
-    recover: bool = False,
+    recover: str | None = None,
     to_time: datetime | None = None,
     to_transaction: int | None = None,
     before_transaction: int | None = None,
@@ -110,8 +144,10 @@ def restore(
 ) -> RestoreReport:
     """Restore a database into a Neo4j home: the backup with this label, up to a moment, or the newest there is.
 
-    `to_transaction` is inclusive; a `to_time` without a zone is refused.
+    `to_transaction` is inclusive; a `to_time` without a zone is refused. `recover` is None, 'neo4j' or 'native'.
     """
+    if recover not in {None, "neo4j", "native"}:
+        raise UsageError(f"recover={recover!r} is not known", remedy="Use 'neo4j', 'native' or None.")
     from neokeep.restore.restore import restore as restore_database
     from neokeep.restore.targets import make_moment
 
@@ -132,7 +168,7 @@ def restore(
 
 
 def info(repository: Place, database: str | None = None, label: str | None = None) -> InfoReport:
-    """Tell what backups there are: all, those of one database, or one."""
+    """Tell what backups and restore windows there are: all, those of one database, or one backup and its window."""
     from neokeep.repository.info import describe
 
     return describe(_repository(repository), database, label)
@@ -189,6 +225,46 @@ def check(
         interval_seconds=interval_seconds,
         progress=progress,
     )
+
+
+def _capture_options(
+    kind: str,
+    policy: tuple[int | None, int | None, float | None],
+    indexes: str,
+    rate_limit: int | None,
+    jobs: int | None,
+    *,
+    gentle: bool,
+) -> CaptureOptions:
+    from neokeep.capture.options import CaptureOptions
+    from neokeep.capture.policy import FullPolicy
+
+    if indexes not in {"copy", "rebuild"}:
+        raise UsageError(f"indexes={indexes!r} is not known", remedy="Use 'copy' or 'rebuild'.")
+    if kind not in {"auto", "full", "incremental"}:
+        raise UsageError(f"type={kind!r} is not known", remedy="Use 'auto', 'full' or 'incremental'.")
+    return CaptureOptions(
+        type=kind,
+        policy=FullPolicy(*policy),
+        indexes=indexes,
+        rate_limit=rate_limit,
+        jobs=jobs or default_jobs(),
+        gentle=gentle,
+    )
+
+
+def _ignore(_: ArchiveEvent) -> None:
+    """Tell nobody."""
+
+
+def _source(source: Source | Directory) -> Source:
+    return find_source(source) if isinstance(source, str | PathLike) else source
+
+
+def _list(items: Sequence[Item]) -> Sequence[Item]:
+    if isinstance(items, str):
+        raise UsageError("a list is one text", remedy=f"Give a list: [{items!r}].")
+    return items
 
 
 def _repository(place: Place) -> Repository:

@@ -30,6 +30,8 @@ class Settings:
     """The values of all options of one command."""
 
     values: Mapping[str, Value | None]
+    sources: tuple[SourceEntry, ...] = ()
+    """What --sources names."""
 
     def text(self, name: str) -> str | None:
         """Give an option that is a name, a label or a choice."""
@@ -45,6 +47,11 @@ class Settings:
         """Give an option that is a count, a size, a rate or a duration."""
         value = self.values[name]
         return value if isinstance(value, int) else None
+
+    def share(self, name: str) -> float | None:
+        """Give an option that is a percentage, as a fraction."""
+        value = self.values[name]
+        return value if isinstance(value, float) else None
 
     def moment(self, name: str) -> datetime | None:
         """Give an option that is a time."""
@@ -91,7 +98,8 @@ def settle(command: str, flags: Flags, environment: Mapping[str, str], file: Con
         _settle_source(values, flags, environment, file)
     if "repo" in values:
         values["repo"] = _place(values["repo"], file)
-    return Settings(values)
+    named = values.get("sources")
+    return Settings(values, () if named is None else _named_sources(str(named), flags, file))
 
 
 def _first(option: Option, flags: Flags, environment: Mapping[str, str], file: ConfigurationFile) -> Value | None:
@@ -134,6 +142,22 @@ def _settle_source(
         own = flags.get("source") is None and _conf_applies(home, environment)
         if not own:
             values["conf"] = entry.conf if entry else None
+
+
+def _named_sources(named: str, flags: Flags, file: ConfigurationFile) -> tuple[SourceEntry, ...]:
+    """Find the sources of the file that a list of names, or `all`, means; none where one server is meant."""
+    one = [f"--{name}" for name in ("home", "source", "conf") if flags.get(name) is not None]
+    if one and flags.get("sources") is None:
+        return ()  # The command line means one server, whatever environment and file say.
+    if one:
+        raise UsageError(f"--sources was given beside {one[0]}", remedy="Give one of them.")
+    names = list(file.sources) if named.strip() == "all" else [name.strip() for name in named.split(",")]
+    for name in names:
+        if name not in file.sources:
+            raise _no_source(name, file)
+    if not names:
+        raise _no_source(named, file)
+    return tuple(file.sources[name] for name in dict.fromkeys(names))
 
 
 def _entry(name: Value | None, home: Value | None, file: ConfigurationFile) -> SourceEntry | None:

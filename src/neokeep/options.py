@@ -17,7 +17,7 @@ from neokeep.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Value = str | int | bool | Path | datetime
+Value = str | int | float | bool | Path | datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class Option:
     own_variable: str | None = None
     in_environment: bool = True
     in_file: bool = True
+    alone: str | None = None
+    """What the flag means without a value; None where it needs one."""
 
     @property
     def key(self) -> str:
@@ -129,15 +131,21 @@ DIRECTORY = Kind("DIRECTORY", _read_path)
 FILE = Kind("FILE", _read_path)
 COUNT = Kind("NUMBER", _read_count)
 RATE = Kind("RATE", units.parse_rate)
+SIZE = Kind("SIZE", units.parse_size)
 DURATION = Kind("TIME", units.parse_duration)
+SHARE = Kind("PERCENT", units.parse_share)
 TRANSACTION = Kind("ID", _read_transaction)
 MOMENT = Kind("TIME", units.parse_time)
 SWITCH = Kind("", _read_switch)
 
-WORK = ("init", "backup", "restore", "info", "log", "verify", "check")
-LAB = ("lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin")
+WORK = ("init", "backup", "archive", "restore", "info", "log", "verify", "check")
+LAB = (
+    "lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin",
+    "lab compare-recovery",
+)  # fmt: skip
 EVERY = (*WORK, *LAB)
-REACHES_A_SOURCE = ("backup", "restore", "check")
+REACHES_A_SOURCE = ("backup", "archive", "restore", "check")
+TAKES_BACKUPS = ("backup", "archive")
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -158,38 +166,59 @@ OPTIONS: tuple[Option, ...] = (
         REACHES_A_SOURCE,
     ),
     Option(
+        "sources", NAME, 'Names of [sources] in neokeep.toml to follow, separated by commas, or "all".', ("archive",),
+    ),
+    Option(
         "type", CHOICE,
         "A full backup, or the new transactions since the newest one; auto takes those where the chain holds and says "
         "why when it does not.",
         ("backup",), default="auto", choices=("auto", "full", "incremental"),
     ),
     Option(
-        "full_every", DURATION, "With --type auto: take a full backup when the newest is older, such as 7d.",
-        ("backup",), default="7d",
+        "full_every", DURATION, "Take a full backup, not an incremental one, when the newest is older, such as 7d.",
+        TAKES_BACKUPS, default="7d",
+    ),
+    Option(
+        "full_after", COUNT,
+        "Take a full backup when so many incremental ones follow the newest, such as 100.",
+        TAKES_BACKUPS,
+    ),
+    Option(
+        "full_at_log_share", SHARE,
+        "Take a full backup when the archived log has grown to this share of the newest, both compressed.",
+        TAKES_BACKUPS, default="100%",
     ),
     Option(
         "indexes", CHOICE,
         "Copy the indexes, or leave them out and let Neo4j rebuild them: smaller backups, a slower first start.",
-        ("backup",), default="copy", choices=("copy", "rebuild"),
+        TAKES_BACKUPS, default="copy", choices=("copy", "rebuild"),
     ),
     Option(
         "rate_limit", RATE, "Read from the database no faster than this, such as 50MB/s. Not set: as fast as it goes.",
-        ("backup",),
+        TAKES_BACKUPS,
     ),
     Option(
         "jobs", COUNT, "Threads that work at the same time. Not set: one more than cores, at most 8.",
-        ("backup", "restore", "verify"),
+        ("backup", "archive", "restore", "verify"),
     ),
     Option(
         "nice", SWITCH, "Let the database go first: lowest priority for processor and disk.",
-        ("backup",), default="true",
+        TAKES_BACKUPS, default="true",
     ),
     Option(
-        "interval", DURATION, "The time between two backups; the server has to keep its logs longer than that.",
+        "interval", DURATION, "Ship new transactions after this time.", ("archive",), default="1s",
+    ),
+    Option(
+        "segment_size", SIZE, "Ship new transactions earlier when they take so much log.",
+        ("archive",), default="16MiB",
+    ),
+    Option(
+        "backup_every", DURATION, "The time between two backups; the server has to keep its logs longer than that.",
         ("check",), default="1d",
     ),
     Option(
-        "database", NAME, "Show only backups of this database.", ("info",), in_environment=False, in_file=False,
+        "database", NAME, "Show only backups and windows of this database.",
+        ("info",), in_environment=False, in_file=False,
     ),
     Option(
         "backup", LABEL,
@@ -243,8 +272,10 @@ OPTIONS: tuple[Option, ...] = (
         ("restore",), default="false", in_environment=False, in_file=False,
     ),
     Option(
-        "recover", SWITCH, "Run Neo4j's recovery at once, with the server's own jars, instead of at its next start.",
-        ("restore",), default="false", in_environment=False, in_file=False,
+        "recover", CHOICE,
+        "Recover at once, not at Neo4j's next start: with the server's own Neo4j (what --recover alone means), or "
+        "natively, without Java; then Neo4j rebuilds all indexes.",
+        ("restore",), choices=("neo4j", "native"), alone="neo4j", in_environment=False, in_file=False,
     ),
     Option(
         "people", COUNT, "How many people the sample graph has; every one has some twenty properties.",
@@ -259,7 +290,16 @@ OPTIONS: tuple[Option, ...] = (
         ("lab load",), in_environment=False, in_file=False,
     ),
     Option(
-        "output", CHOICE, "How to print: text for people, json for programs (one document, see docs/json.md).",
+        "workloads", COUNT, "How many random workloads to compare.",
+        ("lab compare-recovery",), default="3", in_environment=False, in_file=False,
+    ),
+    Option(
+        "seed", COUNT, "The seed of the first workload, to run one again. Not set: a random one, which is told.",
+        ("lab compare-recovery",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "output", CHOICE,
+        "How to print: text for people, json for programs (one document, of archive one a line; see docs/json.md).",
         EVERY, default="text", choices=("text", "json"),
     ),
     Option(

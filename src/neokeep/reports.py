@@ -54,6 +54,29 @@ class BackupInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Of an incremental backup: the full one that it goes on with."""
     reason: str = ""
     """Why it is of this type."""
+    compressed_bytes: int | None = None
+    """Of a full backup: what its blocks take in the repository, those too that were there before."""
+
+
+class WindowInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """From which moment to which one can restore on top of the full backup `base`, both ends included.
+
+    `segments` and `log_bytes` (as stored) are the archived log that leads from the first to the last; `problems` tell
+    what ends the window early, and `unreachable_segments` counts what lies behind a gap. A time is null where nothing
+    tells it.
+    """
+
+    base: str
+    database: str
+    source: str
+    first_tx: int
+    last_tx: int
+    first_time: datetime | None
+    last_time: datetime | None
+    segments: int
+    log_bytes: int
+    unreachable_segments: int
+    problems: tuple[str, ...]
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,13 +97,14 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InfoReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcome of `info`: every backup, newest last, and the manifests that cannot be read."""
+    """Outcome of `info`: every backup and every restore window, newest last, and the manifests that cannot be read."""
 
     repository: str
     repository_id: str
     format: int
     backups: tuple[BackupInfo, ...]
     damaged: tuple[Failure, ...]
+    windows: tuple[WindowInfo, ...] = ()
 
 
 class InitReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +138,8 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     replaced: bool
     left_out: tuple[LeftOutInfo, ...]
     next_steps: tuple[str, ...]
+    recovered_by: str | None = None
+    """The engine that recovered, `neo4j` or `native`."""
 
 
 class ChangeCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,3 +222,37 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     repository: str
     ok: bool
     findings: tuple[Finding, ...]
+
+
+class ArchiveEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that `archive` did or met, one JSON line each. Which fields are there depends on `event`.
+
+    `following`: a chain was taken over. `archived`: transactions are durable; `delay_seconds` is how long the oldest of
+    them waited. `state`: how far the archive is behind; where nothing tells, the fields of the lag are left out.
+    `trouble`: what fails and is tried again; `recovered`: it does not any more. `broken`: the chain cannot go on;
+    `gap`: transactions to which no restore can go. `full backup begun`, `full backup`: a new chain; `full backup
+    failed`: it is tried again. `merged`: `segments` small ones became `into` larger ones, and `removed` are gone that
+    were merged earlier; `upkeep failed`: what archiving does not depend on. `stopped`: the last one.
+    """
+
+    time: datetime
+    event: str
+    source: str
+    database: str
+    chain: str | None = None
+    first_tx: int | None = None
+    last_tx: int | None = None
+    segments: int | None = None
+    log_bytes: int | None = None
+    stored_bytes: int | None = None
+    delay_seconds: float | None = None
+    lag_transactions: int | None = None
+    lag_bytes: int | None = None
+    lag_seconds: float | None = None
+    into: int | None = None
+    removed: int | None = None
+    freed_bytes: int | None = None
+    retry_seconds: float | None = None
+    message: str = ""
+    kind: str = ""
+    remedy: str = ""

@@ -1,4 +1,4 @@
-"""Sizes, rates, durations and times as people write them: '1GiB', '50MB/s', '1h30m', '2026-08-01T03:00:00Z'.
+"""Sizes, rates, durations, shares and times as people write them: '1GiB', '50MB/s', '1h30m', '50%', '2026-08-01T03Z'.
 
 Parsing is strict: what could be meant in two ways ('64K', '7', a time without a zone) is refused with a UsageError
 that shows how to write it. What the `format` functions print can be parsed again.
@@ -21,9 +21,12 @@ _DURATION = re.compile(
     r"(?:(\d{1,19})w)?(?:(\d{1,19})d)?(?:(\d{1,19})h)?(?:(\d{1,19})m)?(?:(\d{1,19})s)?", re.ASCII | re.IGNORECASE
 )
 
+_SHARE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*%", re.ASCII)
+
 _SIZE_REMEDY = "Write a number and a unit, such as 64KiB, 500MB or 1.5GiB (kB is 1000 bytes, KiB is 1024)."
 _RATE_REMEDY = "Write bytes per second, such as 50MB/s or 100MiB/s."
 _DURATION_REMEDY = "Write numbers with w, d, h, m or s, largest first, such as 7d, 12h or 1h30m."
+_SHARE_REMEDY = "Write a number and a percent sign, such as 50% or 150%."
 _TIME_REMEDY = "Write date, time and zone, such as 2026-08-01T03:00:00Z or '2026-08-01 05:00:00+02:00'."
 
 MAXIMUM = 2**63 - 1
@@ -57,6 +60,17 @@ def parse_duration(text: str) -> int:
     if not 0 < seconds <= MAXIMUM:
         raise UsageError(f"{text!r} is {'no time at all' if seconds == 0 else 'too long'}", remedy=_DURATION_REMEDY)
     return seconds
+
+
+def parse_share(text: str) -> float:
+    """Read a percentage as a fraction: '50%' is 0.5; zero is refused."""
+    match = _SHARE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"{text!r} is not a percentage", remedy=_SHARE_REMEDY)
+    share = float(Fraction(match[1]) / 100)
+    if share == 0:
+        raise UsageError(f"{text!r} is nothing at all", remedy=_SHARE_REMEDY)
+    return share
 
 
 def parse_time(text: str) -> datetime:
@@ -102,6 +116,11 @@ def format_duration(seconds: float) -> str:
         if amount:
             parts.append(f"{amount}{unit}")
     return "".join(parts)
+
+
+def format_count(number: int, noun: str) -> str:
+    """Write a number of things: '1 backup', '3 backups'."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def format_time(time: datetime) -> str:

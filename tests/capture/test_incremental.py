@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers.backups import take
-from helpers.chains import checkpoint_in_the_last_file, commit_more, run_backup, span
+from helpers.chains import NO_POLICY, checkpoint_in_the_last_file, commit_more, run_backup, span
 from helpers.database import make_database, neostore_bytes, some_bytes
 from helpers.storages import MemoryStorage
 from helpers.txlog import KERNELS, build_log
 from neokeep.capture import chain as chains
+from neokeep.capture import policy as policies
 from neokeep.capture.incremental import Decision, decide
 from neokeep.capture.options import CaptureOptions
+from neokeep.capture.policy import FullPolicy
 from neokeep.errors import SourceError
 from neokeep.neo4j.log.names import log_name
 from neokeep.repository.repository import Repository
@@ -53,12 +55,11 @@ def decided(
     made: Synthetic,
     repository: Repository,
     kind: str = "auto",
+    policy: FullPolicy = NO_POLICY,
     *,
-    full_every: int | None = None,
-    share: float | None = None,
     later: timedelta = timedelta(),
 ) -> Decision:
-    options = CaptureOptions(type=kind, full_every=full_every, full_at_log_share=share)
+    options = CaptureOptions(type=kind, policy=policy)
     return decide(made.source, made.opened, repository, options, datetime.now(UTC) + later)
 
 
@@ -103,23 +104,64 @@ def test_the_newest_full_backup_is_the_one_to_go_on_with(made: Synthetic, reposi
 
 def test_a_full_backup_that_is_too_old_makes_the_next_one_due(made: Synthetic, repository: Repository) -> None:
     take(made, repository)
-    day = 86_400
-    assert decided(made, repository, full_every=7 * day, later=timedelta(days=6, hours=23)).type == "incremental"
-    due = decided(made, repository, full_every=7 * day, later=timedelta(days=7, hours=2, seconds=5))
+    policy = FullPolicy(every=7 * 86_400)
+    assert decided(made, repository, "auto", policy, later=timedelta(days=6, hours=23)).type == "incremental"
+    due = decided(made, repository, "auto", policy, later=timedelta(days=7, hours=2, seconds=5))
     assert (due.type, due.chain) == ("full", None)
     assert due.reason == "the newest full backup is 7 days and 2 hours old"
-    assert decided(made, repository, "incremental", full_every=1, later=timedelta(days=9)).type == "incremental"
+    assert decided(made, repository, "incremental", policy, later=timedelta(days=9)).type == "incremental"
 
 
-def test_a_log_that_outgrew_the_store_makes_a_full_backup_due(made: Synthetic, repository: Repository) -> None:
-    take(made, repository)
+def test_a_chain_of_so_many_incremental_backups_makes_a_full_one_due_that_begins_to_count_anew(
+    made: Synthetic, repository: Repository
+) -> None:
+    policy = FullPolicy(after=2)
+    taken = [run_backup(made, repository, "auto", policy).backups[0] for _ in range(5)]
+    assert [info.type for info in taken] == ["full", "incremental", "incremental", "full", "incremental"]
+    assert taken[3].reason == "the newest full backup has 2 incremental backups behind it"
+    assert repository.manifest(taken[3].label).reason == taken[3].reason
+    assert decided(made, repository, "incremental", FullPolicy(after=1)).type == "incremental"
+
+
+def test_segments_that_are_no_backups_and_backups_of_other_chains_do_not_count(
+    made: Synthetic, repository: Repository, storage: MemoryStorage
+) -> None:
+    for kind in ("full", "incremental", "full", "incremental"):
+        commit_more(made)
+        newest = backed_up(made, repository, kind)
+    storage.delete(f"backups/{newest.label}")
+    chain = decided(made, repository).chain
+    assert chain is not None
+    assert len(chain.segments) == 1
+    assert decided(made, repository, "auto", FullPolicy(after=1)).type == "incremental"
+
+
+def test_a_log_that_outgrew_the_full_backup_makes_the_next_one_due(
+    made: Synthetic, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "LITTLE_LOG", 0)
+    full = take(made, repository)
     commit_more(made, 3, size=20_000)
-    backed_up(made, repository)
-    assert decided(made, repository, share=1.0).type == "incremental"
-    due = decided(made, repository, share=0.001)
+    log = backed_up(made, repository).stored_bytes
+    share = log / (full.compressed_bytes or 0)
+    assert decided(made, repository, "auto", FullPolicy(at_log_share=share * 1.01)).type == "incremental"
+    due = decided(made, repository, "auto", FullPolicy(at_log_share=share * 0.99))
     assert due.type == "full"
-    assert due.reason.startswith("the archived log has grown to ")
-    assert decided(made, repository, "incremental", share=0.001).type == "incremental"
+    assert due.reason == f"the archived log has grown to {share:.0%} of the full backup, both compressed"
+    assert decided(made, repository, "incremental", FullPolicy(at_log_share=0.001)).type == "incremental"
+
+
+def test_a_full_backup_that_stored_little_since_it_shares_blocks_is_not_taken_for_a_small_one(
+    made: Synthetic, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "LITTLE_LOG", 0)
+    take(made, repository)
+    commit_more(made, 1)
+    second = take(made, repository)
+    commit_more(made, 3, size=20_000)
+    log = backed_up(made, repository).stored_bytes
+    assert log > second.stored_bytes
+    assert decided(made, repository, "auto", FullPolicy(at_log_share=1.0)).type == "incremental"
 
 
 def test_damage_that_was_found_makes_a_full_backup_due(made: Synthetic, repository: Repository) -> None:

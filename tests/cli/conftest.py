@@ -54,6 +54,7 @@ FUNCTIONS = (
     ("neokeep.restore.choose", "choose_chain"),
     ("neokeep.repository.verify", "verify"),
     ("neokeep.capture.backup", "back_up"),
+    ("neokeep.archive.archiver", "Archiver"),
     ("neokeep.restore.restore", "restore"),
     ("neokeep.check.check", "run_check"),
     ("neokeep.neo4j.source", "find_source"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -46,6 +47,7 @@ BACKUP = reports.BackupInfo(
     events=("the index 12 was dropped during the copy",),
     neokeep_version="0.1.0",
     reason="there is no full backup of this database yet",
+    compressed_bytes=600_000_000,
 )
 INCREMENTAL = msgspec.structs.replace(
     BACKUP,
@@ -53,6 +55,7 @@ INCREMENTAL = msgspec.structs.replace(
     type="incremental",
     base=BACKUP.label,
     reason=f"the chain of {BACKUP.label} holds",
+    compressed_bytes=None,
     first_tx=35_024,
     last_tx=36_000,
     file_count=0,
@@ -71,6 +74,7 @@ SYSTEM = msgspec.structs.replace(
     neo4j_version=None,
     last_commit_time=None,
     reason="a full backup was asked for",
+    compressed_bytes=90_000,
 )
 FAILURE = reports.Failure(
     subject="movies",
@@ -89,15 +93,45 @@ BACKED_UP = reports.BackupReport(repository="/backup/neo4j", backups=(BACKUP, SY
 BACKED_UP_INCREMENTALLY = msgspec.structs.replace(BACKED_UP, backups=(INCREMENTAL,))
 PARTLY_BACKED_UP = reports.BackupReport(repository="/backup/neo4j", backups=(SYSTEM,), failures=(FAILURE,))
 NOT_BACKED_UP = reports.BackupReport(repository="/backup/neo4j", backups=(), failures=(FAILURE,))
+GAP = "transactions 36001 to 36100 are missing; 2 segments behind that, up to transaction 36900, cannot be reached"
+WINDOWS = (
+    reports.WindowInfo(
+        base=BACKUP.label,
+        database="neo4j",
+        source="production",
+        first_tx=35_023,
+        last_tx=36_000,
+        first_time=NOON.replace(second=4),
+        last_time=NOON.replace(hour=13),
+        segments=3,
+        log_bytes=12_000_000,
+        unreachable_segments=2,
+        problems=(GAP,),
+    ),
+    reports.WindowInfo(
+        base=SYSTEM.label,
+        database="system",
+        source="production",
+        first_tx=35_023,
+        last_tx=35_023,
+        first_time=None,
+        last_time=None,
+        segments=0,
+        log_bytes=0,
+        unreachable_segments=0,
+        problems=(),
+    ),
+)
 INFO = reports.InfoReport(
     repository="/backup/neo4j",
     repository_id="6de05d63-eb1e-459c-8330-c997e300ec49",
     format=1,
     backups=(BACKUP, SYSTEM, INCREMENTAL),
     damaged=(DAMAGED,),
+    windows=WINDOWS,
 )
-EMPTY = msgspec.structs.replace(INFO, backups=(), damaged=())
-ONE = msgspec.structs.replace(INFO, backups=(BACKUP,), damaged=())
+EMPTY = msgspec.structs.replace(INFO, backups=(), damaged=(), windows=())
+ONE = msgspec.structs.replace(INFO, backups=(BACKUP,), damaged=(), windows=WINDOWS[:1])
 RESTORED = reports.RestoreReport(
     label=BACKUP.label,
     segments=3,
@@ -191,3 +225,57 @@ NOT_READY = msgspec.structs.replace(
         reports.Finding(subject="clock", status="error", kind="repository", message="it goes wrong", remedy="Set it."),
     ),
 )
+
+
+def archive_event(what: str, second: int, /, **fields: Any) -> reports.ArchiveEvent:
+    """Something that `archive` tells some seconds after noon."""
+    time = NOON.replace(second=second)
+    return reports.ArchiveEvent(time=time, event=what, source="production", database="neo4j", **fields)
+
+
+NEWER = "neo4j-20260801-121500F"
+AWAY = "cannot store /backup/neo4j/segments: No such file or directory"
+ARCHIVE_EVENTS = (
+    archive_event("full backup begun", 0, message="there is no full backup of this database yet"),
+    archive_event("full backup", 4, chain=BACKUP.label, last_tx=35_023),
+    archive_event("following", 4, chain=BACKUP.label, last_tx=35_023),
+    archive_event(
+        "archived", 5, chain=BACKUP.label, first_tx=35_024, last_tx=35_061, segments=1, log_bytes=91_342,
+        stored_bytes=20_480, delay_seconds=0.712,
+    ),
+    archive_event(
+        "archived", 6, chain=BACKUP.label, first_tx=35_062, last_tx=35_063, segments=1, log_bytes=900,
+        stored_bytes=812, delay_seconds=1.25,
+    ),
+    archive_event(
+        "state", 10, chain=BACKUP.label, last_tx=35_063, lag_transactions=2, lag_bytes=5_120, lag_seconds=0.4,
+    ),
+    archive_event(
+        "merged", 11, chain=BACKUP.label, segments=16, into=1, removed=48, freed_bytes=65_536,
+    ),
+    archive_event(
+        "upkeep failed", 12, message="merging small segments failed: the segment segments/x is damaged",
+        kind="integrity", remedy="Run 'neokeep verify'.",
+    ),
+    archive_event(
+        "trouble", 20, message=AWAY, kind="repository", remedy="Check that the path exists.", retry_seconds=1.0,
+    ),
+    archive_event(
+        "state", 30, chain=BACKUP.label, last_tx=35_063, lag_transactions=1, lag_bytes=512, lag_seconds=14.0,
+        message=AWAY,
+    ),
+    archive_event("recovered", 31, last_tx=35_063),
+    archive_event("state", 40, chain=BACKUP.label, last_tx=35_063, lag_transactions=0, lag_bytes=0, lag_seconds=0.0),
+    archive_event("broken", 41, chain=BACKUP.label, last_tx=35_063, message="neostore.transaction.db.7 was pruned"),
+    archive_event(
+        "full backup failed", 42, message="neo4j could not be captured in 6 attempts", kind="source",
+        remedy="Keep transaction logs longer.", retry_seconds=2.0,
+    ),
+    archive_event("state", 50, message="a full backup runs, since neostore.transaction.db.7 was pruned"),
+    archive_event("following", 55, chain=NEWER, last_tx=35_090),
+    archive_event("gap", 55, first_tx=35_064, last_tx=35_089),
+    archive_event(
+        "stopped", 59, chain=NEWER, last_tx=35_090, lag_transactions=0, lag_bytes=0, lag_seconds=0.0,
+    ),
+)  # fmt: skip
+"""What `archive` tells in an eventful minute: every kind of event."""

@@ -9,6 +9,7 @@ import pytest
 from cli import samples
 from cli.conftest import REPOSITORY
 from neokeep.capture.options import CaptureOptions
+from neokeep.capture.policy import FullPolicy
 from neokeep.restore.targets import NEWEST, Moment
 from neokeep.workers import default_jobs
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from cli.conftest import Ran, Work
 
     Run = Callable[..., Ran]
+
+USUAL = FullPolicy(every=604_800, at_log_share=1.0)
 
 
 def test_backup_hands_on_what_was_asked_for(work: Work, run: Run) -> None:
@@ -29,7 +32,7 @@ def test_backup_hands_on_what_was_asked_for(work: Work, run: Run) -> None:
     assert (source, repository, databases) == ("the source", REPOSITORY, ("neo4j", "system"))
     options = work.options_of("back_up")["options"]
     assert options == CaptureOptions(
-        type="auto", full_every=604_800, indexes="copy", rate_limit=50_000_000, jobs=2, gentle=False
+        type="auto", policy=USUAL, indexes="copy", rate_limit=50_000_000, jobs=2, gentle=False
     )
 
 
@@ -39,16 +42,32 @@ def test_backup_without_options_copies_indexes_gently_and_without_a_limit(work: 
     assert work.arguments_of("back_up")[2] == ()
     options = work.options_of("back_up")["options"]
     assert options == CaptureOptions(
-        type="auto", full_every=604_800, indexes="copy", rate_limit=None, jobs=default_jobs(), gentle=True
+        type="auto", policy=USUAL, indexes="copy", rate_limit=None, jobs=default_jobs(), gentle=True
     )
 
 
 @pytest.mark.parametrize("kind", ["auto", "full", "incremental"])
-def test_backup_hands_on_the_type_and_how_old_a_full_backup_may_be(work: Work, run: Run, kind: str) -> None:
+def test_backup_hands_on_the_type_and_when_a_full_backup_is_due(work: Work, run: Run, kind: str) -> None:
     work.answers["back_up"] = samples.BACKED_UP
-    run(f"backup --home /h --repo /r --type {kind} --full-every 12h")
+    run(f"backup --home /h --repo /r --type {kind} --full-every 12h --full-after 100 --full-at-log-share 50%")
     options = work.options_of("back_up")["options"]
-    assert (options.type, options.full_every) == (kind, 43_200)
+    assert (options.type, options.policy) == (kind, FullPolicy(every=43_200, after=100, at_log_share=0.5))
+
+
+def test_when_a_full_backup_is_due_can_be_said_by_environment_and_file(
+    work: Work, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.answers["back_up"] = samples.BACKED_UP
+    Path("neokeep.toml").write_text('[defaults]\nfull-after = 30\nfull-at-log-share = "150%"\n')
+    monkeypatch.setenv("NEOKEEP_FULL_AFTER", "20")
+    run("backup --home /h --repo /r")
+    assert work.options_of("back_up")["options"].policy == FullPolicy(every=604_800, after=20, at_log_share=1.5)
+
+
+@pytest.mark.parametrize("flags", ["--full-after 0", "--full-at-log-share 50", "--full-at-log-share 0%"])
+def test_a_policy_that_means_nothing_is_refused(work: Work, run: Run, flags: str) -> None:
+    assert run(f"backup --home /h --repo /r {flags}").status == 2
+    assert not work.calls
 
 
 def test_a_type_that_is_none_is_refused(work: Work, run: Run) -> None:
@@ -122,7 +141,7 @@ def test_restore_hands_on_what_was_asked_for(work: Work, run: Run) -> None:
         "from_source": "prod",
         "restored_as": "yesterday",
         "overwrite": True,
-        "recover": True,
+        "recover": "neo4j",
         "jobs": 3,
         "moment": NEWEST,
     }
@@ -191,6 +210,29 @@ def test_info_shows_one_line_for_each_backup_and_what_is_damaged(work: Work, run
     assert "DAMAGED: the backup neo4j-20260701-120000F cannot be used" in ran.out
 
 
+def test_info_shows_from_which_moment_to_which_one_can_restore_and_what_is_in_the_way(work: Work, run: Run) -> None:
+    work.answers["describe"] = samples.INFO
+    lines = run("info --repo /r").out.splitlines()
+    at = lines.index("Restore windows")
+    assert lines[at + 1].split("  ")[0] == "FULL BACKUP"
+    begin, end = ["2026-08-01", "12:00:04Z"], ["2026-08-01", "13:00:00Z"]
+    assert lines[at + 2].split() == [samples.BACKUP.label, "35023", "36000", "3", "11.4", "MiB", *begin, *end]
+    assert lines[at + 3].split() == [samples.SYSTEM.label, "35023", "35023", "0", "0", "B", "unknown", "unknown"]
+    assert lines[at + 4] == f"  - {samples.BACKUP.label}: {samples.GAP}"
+    assert lines.index(next(line for line in lines if samples.INCREMENTAL.label in line)) < at
+
+
+def test_the_windows_of_each_source_stand_below_its_backups(work: Work, run: Run) -> None:
+    other = msgspec.structs.replace(samples.SYSTEM, source="staging", label="system-20260801-120006F")
+    window = msgspec.structs.replace(samples.WINDOWS[1], source="staging", base=other.label)
+    work.answers["describe"] = msgspec.structs.replace(
+        samples.INFO, backups=(*samples.INFO.backups, other), windows=(*samples.WINDOWS, window)
+    )
+    production, staging = run("info --repo /r").out.split("Source staging")
+    assert production.count("Restore windows") == staging.count("Restore windows") == 1
+    assert production.count(samples.SYSTEM.label) == staging.count(other.label) == 2
+
+
 def test_info_of_an_empty_repository_says_how_to_make_a_backup(work: Work, run: Run) -> None:
     work.answers["describe"] = samples.EMPTY
     assert "neokeep backup --home" in run("info --repo /r").out
@@ -200,8 +242,14 @@ def test_info_of_one_backup_tells_all_about_it(work: Work, run: Run) -> None:
     work.answers["describe"] = samples.ONE
     out = run("info --repo /r --backup neo4j-20260801-120000F").out
     assert work.arguments_of("describe") == (REPOSITORY, None, "neo4j-20260801-120000F")
-    assert "transactions:   34991 to 35023 in the log" in out
+    facts = dict(line.split(": ", 1) for line in out.splitlines() if ": " in line and not line.startswith("  -"))
+    assert facts["transactions"].strip().startswith("34991 to 35023 in the log")
+    assert facts["stored"].strip() == "560 MiB new in the repository, 572 MiB with what was there before"
+    assert facts["restore window"].strip() == "transactions 35023 to 36000"
+    assert facts["window times"].strip() == "2026-08-01 12:00:04Z to 2026-08-01 13:00:00Z"
+    assert facts["window log"].strip() == "3 segments, 11.4 MiB"
     assert "left out schema/index" in out
+    assert f"  - {samples.GAP}" in out
 
 
 def test_verify_says_that_all_is_whole(work: Work, run: Run) -> None:
@@ -225,7 +273,7 @@ def test_verify_names_what_is_damaged_and_the_newest_backup_that_is_whole(work: 
 
 def test_check_hands_on_the_interval_between_backups(work: Work, run: Run) -> None:
     work.answers["run_check"] = samples.READY
-    ran = run("check --home /h --conf /c --repo /r --interval 12h")
+    ran = run("check --home /h --conf /c --repo /r --backup-every 12h")
     assert work.arguments_of("run_check") == (Path("/h"), Path("/c"), "/r")
     assert work.options_of("run_check")["interval_seconds"] == 43_200
     assert ran.status == 0

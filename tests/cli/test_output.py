@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from neokeep.cli.output import write
 from neokeep.cli.page import Page
@@ -49,7 +52,45 @@ def test_a_table_where_nobody_watches_is_plain_and_aligned() -> None:
 def test_a_table_never_cuts_or_wraps_a_label(width: int) -> None:
     page = Page(width)
     page.table(HEADER, ROWS, right=("size",))
-    assert any(LABEL in line and "1.9 GiB" in line for line in page.text.splitlines())
+    lines = page.text.splitlines()
+    at = next(number for number, line in enumerate(lines) if LABEL in line)
+    assert "1.9 GiB" in lines[at if width >= 57 else at + 1]
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (30, ["NAME   FIRST TX  LAST TX  SIZE", "neo4j         9       12  1 B"]),
+        (29, ["NAME   FIRST TX  LAST TX", "    SIZE", "neo4j         9       12", "    1 B"]),
+    ],
+)
+def test_a_row_that_does_not_fit_goes_on_below_itself_column_by_column(width: int, lines: list[str]) -> None:
+    page = Page(width)
+    page.table(("name", "first tx", "last tx", "size"), (("neo4j", "9", "12", "1 B"),), right=("first tx", "last tx"))
+    assert page.text.splitlines() == lines
+
+
+WORDS = st.text("ab", min_size=1, max_size=20)
+
+
+@given(st.integers(1, 60), st.lists(st.tuples(WORDS, WORDS, WORDS), max_size=4))
+def test_a_table_is_as_narrow_as_the_terminal_and_holds_every_cell(
+    width: int, rows: list[tuple[str, str, str]]
+) -> None:
+    page = Page(width)
+    page.table(("x", "y", "z"), rows)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", page.text)
+    cells = ["x", "y", "z", *(cell for row in rows for cell in row)]
+    assert sorted(word.lower() for word in plain.split() if word[0].isalpha()) == sorted(cells)
+    assert all(len(line) <= max(width, 4 + max(map(len, cells))) for line in plain.splitlines())
+
+
+@pytest.mark.parametrize("width", range(40, 90))
+def test_a_drawn_table_is_never_wider_than_the_terminal(width: int) -> None:
+    page = Page(width)
+    page.table(HEADER, ROWS, right=("size",))
+    drawn = "\N{BOX DRAWINGS LIGHT HORIZONTAL}" in page.text
+    assert drawn == (width >= len(LABEL) + 3 + len("1.9 GiB"))
 
 
 def test_a_name_that_looks_like_markup_is_printed_as_it_is() -> None:

@@ -10,6 +10,7 @@ from helpers.backups import SILENT
 from helpers.database import log_files, some_bytes
 from neokeep.capture.backup import back_up
 from neokeep.capture.options import CaptureOptions
+from neokeep.capture.policy import FullPolicy
 from neokeep.neo4j.log.names import log_name
 from neokeep.repository.manifest import Span
 from neokeep.repository.segment import Piece, SegmentHeader, SegmentName
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 22, 17, 30, 15, tzinfo=UTC)
 CHAIN = "neo4j-20261122-173015F"
+NO_POLICY = FullPolicy()
 
 
 def header(first: int, last: int, pieces: Sequence[Piece] = (), *, chain: str = CHAIN) -> SegmentHeader:
@@ -83,13 +85,9 @@ def commit_more(made: Synthetic, count: int = 3, *, rotate: bool = False, size: 
 
 
 def run_backup(
-    made: Synthetic,
-    repository: Repository,
-    kind: str = "incremental",
-    full_every: int | None = None,
-    share: float | None = None,
+    made: Synthetic, repository: Repository, kind: str = "incremental", policy: FullPolicy = NO_POLICY
 ) -> BackupReport:
-    options = CaptureOptions(type=kind, full_every=full_every, full_at_log_share=share, jobs=2, gentle=False)
+    options = CaptureOptions(type=kind, policy=policy, jobs=2, gentle=False)
     return back_up(made.source, repository, [made.database], options=options, progress=SILENT)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from neokeep.storage.base import ObjectExists, ObjectMissing, Storage, StoredObject, checked_name
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 
 
 class MemoryStorage(Storage):
-    """Objects in a dict; fast, and as strict as a real storage."""
+    """Objects in a dict; fast, and as strict as a real storage. `now` is its clock."""
 
     def __init__(self) -> None:
         self.url = "memory"
+        self.now: Callable[[], datetime] = partial(datetime.now, UTC)
         self.objects: dict[str, bytes] = {}
         self._created: dict[str, datetime] = {}
         self._lock = threading.Lock()
@@ -29,7 +31,7 @@ class MemoryStorage(Storage):
             if checked_name(name) in self.objects:
                 raise ObjectExists(f"{name} exists already")
             self.objects[name] = content
-            self._created[name] = datetime.now(UTC)
+            self._created[name] = self.now()
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         content = self._content(name)

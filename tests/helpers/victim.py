@@ -57,7 +57,9 @@ def steps(calls: int, most: int = 40) -> list[int]:
 
 def _serve() -> None:
     sys.path.insert(0, str(TESTS))
-    for module in ("helpers.backups", "helpers.calls", "neokeep.capture.full", "neokeep.restore.restore"):
+    for module in (
+        "helpers.backups", "helpers.calls", "helpers.following", "neokeep.capture.full", "neokeep.restore.restore",
+    ):  # fmt: skip
         importlib.import_module(module)
 
     for line in sys.stdin:
@@ -112,10 +114,39 @@ def _do(order: dict[str, Any]) -> None:
             manifest.new_label = lambda *_: order["label"]
         options = CaptureOptions(type=order.get("type", "full"), jobs=2, gentle=False)
         backup.back_up(find_source(home, name="test"), repository, ["neo4j"], options=options, progress=SILENT)
+    elif order["do"] == "archive":
+        _follow(order)
     else:
         restore(
             repository, home, "neo4j", label=order["label"], from_source="test", overwrite=True, jobs=2, progress=SILENT
         )
+
+
+def _follow(order: dict[str, Any]) -> None:
+    """Follow a database for some ticks; what is told goes to a file, one transaction a line, before anything else."""
+    from helpers.following import options_of
+    from neokeep.archive.follower import Follower
+    from neokeep.neo4j.source import find_source
+    from neokeep.repository import merging
+    from neokeep.repository.open import open_repository
+
+    merging.MERGE = order["merge"]
+    with open(order["told"], "w", encoding="ascii", buffering=1) as told:
+
+        def tell(event: Any) -> None:
+            if event.event == "archived":
+                told.write(f"{event.last_tx}\n")
+
+        follower = Follower(
+            find_source(Path(order["home"]), name="test"),
+            "neo4j",
+            open_repository(order["repository"]),
+            options_of(segment_size=order["segment_size"]),
+            tell,
+        )
+        for _ in range(order["ticks"]):
+            follower.tick()
+        follower.finish()
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ class World:
         *,
         restored_as: str | None = None,
         overwrite: bool = False,
-        recover: bool = False,
+        recover: str | None = None,
     ) -> list[RestoreReport]:
         """Restore some of the databases that were taken."""
         return [

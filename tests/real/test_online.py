@@ -47,7 +47,7 @@ def test_a_backup_taken_amid_schema_changes_and_bulk_loads_is_recovered_by_the_r
     with world.under_load(), schema_churn(uri), bulk_load(uri, nodes=5_000):
         taken = world.back_up("neo4j", rate=SLOW)
     assert len(taken.checkpoints) >= 2, "too few checkpoints fell into the copy: this proves nothing"
-    (report,) = world.restore(taken, target, ["neo4j"], overwrite=True, recover=True)
+    (report,) = world.restore(taken, target, ["neo4j"], overwrite=True, recover="neo4j")
     assert report.replaced
     assert report.recovered
     assert not (found := findings_of_check(target, "neo4j")), found

@@ -80,6 +80,23 @@ def test_segments_that_are_known_to_be_damaged_do_not_count(grown: Grown) -> Non
     assert grown.chain.segments == (first,)
 
 
+def test_what_lies_behind_a_gap_is_told_and_does_not_count(grown: Grown) -> None:
+    first, second = grown.chain.segments
+    assert (grown.chain.unreachable, grown.chain.damaged) == ((), ())
+    grown.storage.delete(first.name)
+    assert (grown.chain.unreachable, grown.chain.damaged) == ((second,), ())
+    grown.repository.mark_damaged(second.hash)
+    assert (grown.chain.unreachable, grown.chain.damaged) == ((), (second,))
+
+
+def test_a_damaged_segment_whose_transactions_were_archived_anew_is_not_told_any_more(grown: Grown) -> None:
+    _, second = grown.chain.segments
+    grown.repository.mark_damaged(second.hash)
+    run_backup(grown.made, grown.repository)
+    assert grown.chain.last_transaction == 16
+    assert grown.chain.damaged == ()
+
+
 def test_segments_of_another_chain_are_not_taken(grown: Grown) -> None:
     store_segment(grown.storage, header(17, 18, chain="neo4j-20200101-000000F"), b"")
     assert grown.chain.last_transaction == 16

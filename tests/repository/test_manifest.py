@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.backups import new_repository
+from helpers.manifests import full_manifest
 from helpers.txlog import flipped
 from neokeep.errors import IntegrityError, RepositoryError
 from neokeep.repository.info import describe
@@ -18,7 +19,6 @@ from neokeep.repository.manifest import (
     LeftOut,
     LogPoint,
     Manifest,
-    SourceRecord,
     Statistics,
     decode_manifest,
     encode_manifest,
@@ -43,29 +43,16 @@ STATISTICS = st.builds(
 
 
 def manifest(label: str = "neo4j-20261122-173015F", database: str = "neo4j", finished: datetime = NOW) -> Manifest:
-    return Manifest(
-        format=1,
-        label=label,
-        type="full",
-        neokeep_version="0.1",
-        source=SourceRecord(name="n", host="h", home="/n", edition="community", running=True),
+    return full_manifest(
+        label,
         database=database,
-        neo4j_version="5.26.30",
-        kernel_version=20,
-        store_id="record-aligned-1.1-0",
-        store_format="aligned",
-        started_at=NOW,
         finished_at=finished,
+        neo4j_version="5.26.30",
         checkpoint=LogPoint(version=3, offset=4, transaction=5),
         end=LogPoint(version=3, offset=40, transaction=7, commit_time=NOW, checksum=9),
         first_transaction=6,
-        files=BlockList(size=0, block_size=65536, depth=0, ids=b"", hash=b""),
-        file_count=0,
         left_out=(LeftOut(path="a", reason="b", rebuilt=True),),
         events=("one",),
-        statistics=Statistics(
-            seconds=1, bytes_read=2, size_bytes=3, stored_bytes=4, blocks=5, new_blocks=6, attempts=1, file_retries=0
-        ),
     )
 
 

@@ -142,9 +142,18 @@ def test_what_is_chosen_follows_on_without_a_gap_and_stops_only_at_one(
     reached = begin
     for segment in chosen:
         assert segment.first == reached + 1
-        assert segment.last == max(item.last for item in segments if item.first == segment.first)
         reached = segment.last
-    assert not [segment for segment in segments if segment.first == reached + 1]
+    assert reached == farthest(segments, begin)
+
+
+def test_the_way_that_leads_farthest_is_taken_and_not_the_longest_next_step() -> None:
+    archived, backed_up, archived_next = named(101, 150), named(101, 160), named(151, 170)
+    assert contiguous([archived, backed_up, archived_next], 100) == [archived, archived_next]
+
+
+def test_of_two_ways_to_the_same_end_the_one_with_fewer_segments_is_taken() -> None:
+    merged = named(1, 9)
+    assert contiguous([named(1, 3), named(4, 9), merged], 0) == [merged]
 
 
 @settings(deadline=None, max_examples=300)

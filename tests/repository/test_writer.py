@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -51,6 +52,23 @@ def test_every_block_is_stored_once_whatever_batches_it_comes_in(batches: list[l
         assert readable(repository, batch)
     assert len(repository.read_index()) == len(seen)
     assert len(storage.names("packs/")) <= len(batches)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.binary(max_size=4000), max_size=8), st.lists(st.binary(max_size=4000), max_size=8))
+def test_the_compressed_size_of_a_backup_is_that_of_its_blocks_whoever_stored_them(
+    before: list[bytes], contents: list[bytes]
+) -> None:
+    repository, _ = new_repository()
+    first, again, alone = (store(made, contents) for made in (repository, repository, new_repository()[0]))
+    assert first.compressed_bytes == again.compressed_bytes == alone.compressed_bytes
+    assert (again.stored_bytes, again.new_blocks) == (0, 0)
+    shared, _ = new_repository()
+    store(shared, before)
+    assert store(shared, contents * 2).compressed_bytes == first.compressed_bytes
+    index = repository.read_index()
+    rows = index.find(np.frombuffer(b"".join(map(block_id, set(contents))), "V32"))
+    assert first.compressed_bytes == int(index.locate(rows).stored.sum())
 
 
 def test_threads_together_store_each_block_once(monkeypatch: pytest.MonkeyPatch) -> None:

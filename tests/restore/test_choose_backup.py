@@ -7,38 +7,24 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from helpers.manifests import full_manifest
 from neokeep.errors import RepositoryError, SourceError, UsageError
 from neokeep.neo4j.versions import Neo4jVersion
-from neokeep.repository.manifest import BlockList, LogPoint, Manifest, SourceRecord, Statistics
+from neokeep.repository.manifest import LogPoint, Manifest, SourceRecord
 from neokeep.restore.plan import choose_source, require_database, require_openable
 
 BEGIN = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def backup(label: str, database: str = "neo4j", source: str = "prod", hours: int = 0, kernel: int = 20) -> Manifest:
-    return Manifest(
-        format=1,
-        label=label,
-        type="full",
-        neokeep_version="0",
+    return full_manifest(
+        label,
         source=SourceRecord(name=source, host="h", home=f"/{source}", edition="community", running=True),
         database=database,
-        neo4j_version=None,
         kernel_version=kernel,
-        store_id="",
-        store_format="aligned",
         started_at=BEGIN,
         finished_at=BEGIN + timedelta(hours=hours),
-        checkpoint=LogPoint(version=0, offset=0),
         end=LogPoint(version=0, offset=0),
-        first_transaction=1,
-        files=BlockList(size=0, block_size=1, depth=0, ids=b"", hash=b""),
-        file_count=0,
-        left_out=(),
-        events=(),
-        statistics=Statistics(
-            seconds=0, bytes_read=0, size_bytes=0, stored_bytes=0, blocks=0, new_blocks=0, attempts=1, file_retries=0
-        ),
     )
 
 

@@ -13,12 +13,14 @@ from helpers import txlog
 from helpers.backups import SILENT, content, new_repository, put_back, take
 from helpers.chains import commit_more, header, moment_of, put_logs, run_backup, span
 from helpers.database import make_database, make_logs
+from helpers.manifests import full_manifest
 from helpers.storages import MemoryStorage
 from helpers.txlog import KERNELS, BuiltLog, flipped
 from neokeep.errors import IntegrityError
 from neokeep.neo4j.log.header import parse_header
 from neokeep.neo4j.log.names import log_name, log_versions
 from neokeep.neo4j.log.scan import Scan, Tail, scan_log
+from neokeep.repository.manifest import LogPoint
 from neokeep.repository.segment import Piece, SegmentName, store_segment
 from neokeep.restore.logs import LogEnd, apply_segments, cut_log
 from neokeep.restore.restore import restore
@@ -39,10 +41,12 @@ LAST = 13
 class Archive:
     """Three log files with transactions 2 to 13: a base ends with 4, and segments hold the rest."""
 
-    def __init__(self, kernel: int) -> None:
+    def __init__(self, kernel: int, *, linked: bool = True) -> None:
+        self.linked = linked
         self.logs: list[BuiltLog] = make_logs(kernel, files=3, each=4)
         self.storage = MemoryStorage()
         self.segments: list[SegmentName] = []
+        self.base_checksum = span(self.logs[0], BASE_ENDS).checksum
         for version, first, last in ((0, 5, 5), (1, 6, 7), (1, 8, 9), (2, 10, 13)):
             self.store(version, first, last)
 
@@ -51,7 +55,9 @@ class Archive:
         begin = 0 if first == log.first_transaction else span(log, first).start
         end = span(log, last).end
         piece = Piece(version=version, start=begin, length=end - begin)
-        told = msgspec.structs.replace(header(first, last, [piece]), tail=span(log, last))
+        before = next(item for item in self.logs if item.first_transaction <= first - 1 <= item.last_transaction)
+        follows = span(before, first - 1).checksum if self.linked else None
+        told = msgspec.structs.replace(header(first, last, [piece]), tail=span(log, last), follows=follows)
         self.segments.append(store_segment(self.storage, told, log.data[begin:end]))
 
     def write_base(self, directory: Path) -> None:
@@ -61,7 +67,8 @@ class Archive:
 
     def apply(self, directory: Path, segments: list[SegmentName] | None = None, store_id: str = STORE) -> None:
         chosen = self.segments if segments is None else segments
-        apply_segments(self.storage, chosen, directory, Owner.of(directory), store_id, SILENT)
+        base = full_manifest(store_id=store_id, end=LogPoint(version=0, offset=0, checksum=self.base_checksum))
+        apply_segments(self.storage, chosen, directory, Owner.of(directory), base, SILENT)
 
     def up_to(self, transaction: int) -> dict[str, bytes]:
         """The log files as they were when this was the last transaction."""
@@ -169,7 +176,11 @@ def test_a_segment_that_is_missing_or_damaged_is_told(tmp_path: Path, archive: A
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_a_segment_that_is_left_out_leaves_a_log_that_is_refused(tmp_path: Path, archive: Archive, number: int) -> None:
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_segment_that_is_left_out_leaves_a_log_that_is_refused(
+    tmp_path: Path, archive: Archive, number: int, linked: bool
+) -> None:
+    archive = Archive(archive.logs[0].kernel, linked=linked)
     archive.write_base(tmp_path)
     chosen = [segment for at, segment in enumerate(archive.segments) if at != number]
 
@@ -177,11 +188,13 @@ def test_a_segment_that_is_left_out_leaves_a_log_that_is_refused(tmp_path: Path,
         archive.apply(tmp_path, chosen)
         cut_log(tmp_path, NEWEST, BASE_ENDS)
 
-    with pytest.raises(IntegrityError, match=r"behind the end of the log before it|does not hold together"):
+    refusals = r"behind the end of the log before it|does not hold together|follows on another transaction"
+    with pytest.raises(IntegrityError, match=refusals):
         put_on_top()
 
 
 def test_a_whole_log_file_that_is_left_out_is_noticed(tmp_path: Path, archive: Archive) -> None:
+    archive = Archive(archive.logs[0].kernel, linked=False)
     archive.write_base(tmp_path)
     archive.apply(tmp_path, [archive.segments[0], archive.segments[3]])
     with pytest.raises(IntegrityError, match="follows on 9, the one before ends 5"):
@@ -194,6 +207,13 @@ def test_a_segment_of_another_store_is_refused_before_anything_is_written(tmp_pa
     with pytest.raises(IntegrityError, match="is of store a store, the base is of another"):
         archive.apply(tmp_path, store_id="another")
     assert files_of(tmp_path) == before
+
+
+def test_a_segment_that_follows_on_another_history_is_refused(tmp_path: Path, archive: Archive) -> None:
+    archive.write_base(tmp_path)
+    archive.base_checksum += 1
+    with pytest.raises(IntegrityError, match="follows on another transaction 4 than that before it"):
+        archive.apply(tmp_path)
 
 
 def test_a_segment_of_a_forked_history_does_not_fit_where_transactions_are_chained(

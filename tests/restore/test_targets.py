@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.chains import named
+from helpers.manifests import full_manifest
 from neokeep.errors import UsageError
 from neokeep.repository.chains import Chain
-from neokeep.repository.manifest import NO_BLOCKS, LogPoint, Manifest, SourceRecord, Statistics
-from neokeep.restore.targets import NEWEST, Moment, RestorePlan, Window, make_moment, plan_backup, plan_moment
+from neokeep.repository.manifest import LogPoint, Manifest
+from neokeep.repository.windows import Window
+from neokeep.restore.targets import NEWEST, Moment, RestorePlan, make_moment, plan_backup, plan_moment
 
 BEGIN = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
@@ -24,29 +26,12 @@ def time_of(transaction: int) -> datetime:
 
 
 def base(label: str, last: int, finished: int) -> Manifest:
-    return Manifest(
-        format=1,
-        label=label,
-        type="full",
-        neokeep_version="0",
-        source=SourceRecord(name="s", host="h", home="/h", edition="community", running=True),
-        database="neo4j",
-        neo4j_version=None,
-        kernel_version=20,
-        store_id="s",
-        store_format="aligned",
+    return full_manifest(
+        label,
         started_at=time_of(finished),
         finished_at=time_of(finished),
-        checkpoint=LogPoint(version=0, offset=0),
         end=LogPoint(version=0, offset=0, transaction=last, commit_time=time_of(last)),
         first_transaction=last,
-        files=NO_BLOCKS,
-        file_count=0,
-        left_out=(),
-        events=(),
-        statistics=Statistics(
-            seconds=0, bytes_read=0, size_bytes=0, stored_bytes=0, blocks=0, new_blocks=0, attempts=1, file_retries=0
-        ),
     )
 
 

@@ -170,6 +170,42 @@ def test_a_root_that_is_gone_is_not_made_again(storage: LocalStorage) -> None:
     assert not storage.root.exists()
 
 
+def test_a_mount_point_whose_disk_is_away_is_not_taken_for_an_empty_place_and_never_written_to(tmp_path: Path) -> None:
+    root, away = tmp_path / "mounted", tmp_path / "away"
+    root.mkdir()
+    storage = LocalStorage(root)
+    assert list(storage.list("packs")) == []
+    storage.create("config", b"x")
+    storage.expect("config")
+    assert list(storage.list("packs")) == []
+    root.rename(away)
+    for mount_point in (False, True):
+        if mount_point:
+            root.mkdir()
+        for use in (
+            lambda: list(storage.list("packs")),
+            lambda: storage.create("packs/a", b"x"),
+            lambda: storage.create("b", b"x"),
+            storage.clear_abandoned,
+        ):
+            with pytest.raises(RepositoryError, match="is gone"):
+                use()
+    assert list(root.iterdir()) == []
+    root.rmdir()
+    away.rename(root)
+    storage.create("packs/a", b"x")
+    assert [item.name for item in storage.list("packs")] == ["packs/a"]
+
+
+def test_scratch_files_that_cannot_be_looked_at_are_an_error_of_neokeep(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.create("a", b"x")
+    fail(monkeypatch, "scandir", errno.ESTALE)
+    with pytest.raises(RepositoryError):
+        storage.clear_abandoned()
+
+
 def test_scratch_files_are_removed_a_day_after_they_were_abandoned(storage: LocalStorage) -> None:
     storage.create("a", b"x")
     old, new = storage.root / "tmp" / "old", storage.root / "tmp" / "new"

@@ -15,6 +15,7 @@ from neokeep.capture.logs import LOG_MODE, FollowedLog, LogFollower
 from neokeep.capture.plan import explain_changes, is_dropped, plan_copy
 from neokeep.capture.void import CaptureVoid
 from neokeep.errors import SourceError
+from neokeep.files import explain
 from neokeep.neo4j.store.layout import FileKind, Listing, list_database, rebuildable
 from neokeep.repository.manifest import FileEntry, LeftOut
 
@@ -100,6 +101,8 @@ def _places(database: Database) -> list[tuple[int, int] | None]:
             places.append((status.st_dev, status.st_ino))
         except FileNotFoundError:
             places.append(None)
+        except OSError as problem:
+            raise explain(problem, "look at", directory) from problem
     return places
 
 
@@ -114,6 +117,8 @@ def _require_same_files(database: Database, copied: Copied, store_id: str) -> No
             same = (database.store_directory / path).stat().st_ino == inode
         except FileNotFoundError:
             same = False
+        except OSError as problem:
+            raise explain(problem, "look at", database.store_directory / path) from problem
         if not same:
             raise CaptureVoid(f"{path} was replaced by another file")
 

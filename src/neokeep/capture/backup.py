@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from neokeep import reports
 from neokeep.capture.chain import ChainBroken
-from neokeep.capture.incremental import decide, incremental_backup
+from neokeep.capture.incremental import decide, extend, incremental_backup
 from neokeep.errors import NeokeepError, SourceError
 from neokeep.neo4j.versions import require_version
 from neokeep.repository.info import backup_info
@@ -93,7 +93,11 @@ def back_up_database(
     # A plain incremental backup must start quickly: what a full one needs is loaded only here.
     from neokeep.capture.full import full_backup
 
-    return full_backup(source, database, repository, options, progress, reason=reason)
+    manifest = full_backup(source, database, repository, options, progress, reason=reason)
+    lost = extend(source, database, repository, manifest)
+    if lost:
+        progress.say(f"{database.name}: {lost}")
+    return manifest
 
 
 def _tell(options: CaptureOptions, progress: Progress, database: Database, type_of_backup: str, reason: str) -> None:

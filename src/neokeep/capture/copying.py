@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from neokeep.capture.courtesy import Bystanders, Courtesy
 from neokeep.capture.opening import STORES, FileOpener, OpenFile
 from neokeep.capture.void import CaptureVoid
-from neokeep.files import AlignedBuffer
+from neokeep.files import AlignedBuffer, explained
 from neokeep.neo4j.store.gbptree import read_state
 from neokeep.neo4j.store.layout import RECORD_SIZES, FileKind
 from neokeep.repository.block import ID_SIZE
@@ -60,6 +60,7 @@ class FileCopier:
     """Copies what a plan names. Use once."""
 
     def __init__(self, directory: Path, writer: BlockWriter, reader: GentleReader, progress: Progress) -> None:
+        self._directory = directory
         self._opener = FileOpener(directory)
         self._writer = writer
         self._reader = reader
@@ -115,7 +116,8 @@ class FileCopier:
                 self._open[id(self._current)] = self._current
             elif self._again:
                 self._current = self._again.popleft()
-                self._current.begin()
+                with explained("read", self._directory / self._current.path):
+                    self._current.begin()
         file = self._current
         if file is None:
             return None
@@ -132,7 +134,8 @@ class FileCopier:
         offset = extent.first * file.block_size
         length = min(extent.count * file.block_size, file.size - offset)
         view = buffer.view[:length]
-        done = self._reader.read_into(file.descriptor, view, offset)
+        with explained("read", self._directory / file.path):
+            done = self._reader.read_into(file.descriptor, view, offset)
         if done == length:
             contents = [view[at : at + file.block_size] for at in range(0, length, file.block_size)]
             if contents:
@@ -152,7 +155,7 @@ class FileCopier:
 
     def _complete(self, file: OpenFile, worker: BlockWorker) -> None:
         """Accept a file that was read to its end, or have it read again."""
-        if file.kind is FileKind.TREE and (file.state is None or read_state(file.descriptor) != file.state):
+        if file.kind is FileKind.TREE and self._tree_changed(file):
             if file.tries < TREE_TRIES:
                 self._try_again(file)
                 return
@@ -165,6 +168,10 @@ class FileCopier:
             self._result.inodes[file.path] = file.inode
             del self._open[id(file)]
         file.close()
+
+    def _tree_changed(self, file: OpenFile) -> bool:
+        with explained("read", self._directory / file.path):
+            return file.state is None or read_state(file.descriptor) != file.state
 
     def _try_again(self, file: OpenFile) -> None:
         self._progress.advance(-file.size)

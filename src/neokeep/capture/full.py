@@ -170,6 +170,7 @@ def _manifest(
             new_blocks=writer.new_blocks,
             attempts=effort.attempts,
             file_retries=image.file_retries,
+            compressed_bytes=writer.compressed_bytes,
         ),
         tail=log.tail,
     )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from neokeep.capture.chain import ChainBroken, Stretch, read_on, require_unbroken
 from neokeep.capture.origin import source_record
+from neokeep.capture.policy import state_of
 from neokeep.errors import IntegrityError
 from neokeep.repository import manifest as manifests
 from neokeep.repository.chains import Chain, chain_of, end_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from neokeep.capture.options import CaptureOptions
     from neokeep.neo4j.source import Database, Source
     from neokeep.repository.repository import Repository
+    from neokeep.repository.segment import SegmentName
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +61,22 @@ def decide(
     """Decide between full and incremental; a Decision without a chain says why it cannot be incremental."""
     if options.type == "full":
         return Decision("full", "a full backup was asked for")
-    base = _newest_base(source, database, repository)
+    readable = [item for item in repository.manifests() if isinstance(item, Manifest)]
+    base = newest_base(source, database, readable)
     if base is None:
         return Decision("full", "there is no full backup of this database yet")
     chain = chain_of(repository, base)
     try:
-        tail = _tail_of(repository, database, chain)
+        tail = tail_of(repository, database, chain)
     except ChainBroken as broken:
         return Decision("full", str(broken))
-    due = _full_is_due(repository, chain, options, now) if options.type == "auto" else ""
+    due = options.policy.due(state_of(repository, chain, readable, now)) if options.type == "auto" else ""
     if due:
         return Decision("full", due)
     return Decision("incremental", f"the chain of {base.label} holds", chain, tail)
 
 
-def _tail_of(repository: Repository, database: Database, chain: Chain) -> Span:
+def tail_of(repository: Repository, database: Database, chain: Chain) -> Span:
     """Find where a chain goes on, proven against the source's log.
 
     Raises:
@@ -91,31 +94,14 @@ def _tail_of(repository: Repository, database: Database, chain: Chain) -> Span:
     return tail
 
 
-def _newest_base(source: Source, database: Database, repository: Repository) -> Manifest | None:
+def newest_base(source: Source, database: Database, readable: Sequence[Manifest]) -> Manifest | None:
     """Find the newest full backup of this database of this source; a copy elsewhere has a history of its own."""
-    fulls: Sequence[Manifest] = [
+    fulls = [
         item
-        for item in repository.manifests()
-        if isinstance(item, Manifest)
-        and item.type == "full"
-        and item.database == database.name
-        and item.source.name == source.name
+        for item in readable
+        if item.type == "full" and item.database == database.name and item.source.name == source.name
     ]
     return max(fulls, key=lambda item: item.finished_at, default=None)
-
-
-def _full_is_due(repository: Repository, chain: Chain, options: CaptureOptions, now: datetime) -> str:
-    """Say why the policy asks for a full backup, or nothing."""
-    if repository.damage_found_since(chain.base.finished_at):
-        return "a verification found damage since the newest full backup"
-    age = now - chain.base.finished_at
-    if options.full_every is not None and age >= timedelta(seconds=options.full_every):
-        return f"the newest full backup is {age.days} days and {age.seconds // 3600} hours old"
-    log = sum(segment.size for segment in chain.segments)
-    stored = chain.base.statistics.size_bytes
-    if options.full_at_log_share is not None and log > stored * options.full_at_log_share:
-        return f"the archived log has grown to {log / stored:.0%} of the store"
-    return ""
 
 
 def incremental_backup(source: Source, database: Database, repository: Repository, decision: Decision) -> Manifest:
@@ -181,8 +167,7 @@ def archive(database: Database, repository: Repository, chain: Chain, tail: Span
     """
     archived = Archived(tail, None)
     for stretch in read_on(database.log_directory, tail):
-        header = _header(chain, database, stretch)
-        archived.bytes_stored += store_segment(repository.storage, header, stretch.data).size
+        archived.bytes_stored += store_stretch(repository, chain, stretch).size
         archived.tail = stretch.tail
         archived.kernel_version = stretch.kernel_version
         archived.last_commit_time = stretch.last_commit_time
@@ -192,10 +177,30 @@ def archive(database: Database, repository: Repository, chain: Chain, tail: Span
     return archived
 
 
-def _header(chain: Chain, database: Database, stretch: Stretch) -> SegmentHeader:
-    return SegmentHeader(
+def extend(source: Source, database: Database, repository: Repository, newer: Manifest) -> str:
+    """Archive the log up to a newer full backup in the chain before it too, where that chain holds archived log.
+
+    So the two restore windows meet and no moment between them is lost. Returns why that could not be, or nothing.
+    """
+    earlier = [
+        item for item in repository.manifests() if isinstance(item, Manifest) and item.finished_at < newer.finished_at
+    ]
+    base = newest_base(source, database, earlier)
+    chain = chain_of(repository, base) if base is not None else None
+    if chain is None or not chain.segments or chain.last_transaction >= (newer.end.transaction or 0):
+        return ""
+    try:
+        archive(database, repository, chain, tail_of(repository, database, chain))
+    except (ChainBroken, IntegrityError) as problem:
+        return f"no restore goes between transaction {chain.last_transaction} and {newer.label}: {problem}"
+    return ""
+
+
+def store_stretch(repository: Repository, chain: Chain, stretch: Stretch) -> SegmentName:
+    """Store verified log as the next segment of a chain; it is durable when this returns."""
+    header = SegmentHeader(
         chain=chain.base.label,
-        database=database.name,
+        database=chain.base.database,
         store_id=chain.base.store_id,
         kernel_version=stretch.kernel_version,
         first=stretch.first,
@@ -204,5 +209,7 @@ def _header(chain: Chain, database: Database, stretch: Stretch) -> SegmentHeader
         last_commit_time=stretch.last_commit_time,
         tail=stretch.tail,
         pieces=stretch.pieces,
+        follows=stretch.follows,
         created_at=datetime.now(UTC),
     )
+    return store_segment(repository.storage, header, stretch.data)

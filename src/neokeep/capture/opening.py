@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.capture.reading import open_for_reading
 from neokeep.capture.void import CaptureVoid
-from neokeep.files import explain
+from neokeep.files import explain, explained
 from neokeep.neo4j.store.gbptree import TreeState, read_state
 from neokeep.neo4j.store.layout import FileKind, index_directory
 from neokeep.neo4j.store.lucene import LuceneChanged, files_of_commit
@@ -125,9 +125,11 @@ class FileOpener:
             raise
         except OSError as problem:
             raise explain(problem, "read", place) from problem
-        status = os.fstat(descriptor)
-        opened = OpenFile(path=path, kind=kind, descriptor=descriptor, inode=status.st_ino, mode=status.st_mode & 0o777)
-        opened.begin()
+        with explained("read", place):
+            status = os.fstat(descriptor)
+            mode = status.st_mode & 0o777
+            opened = OpenFile(path=path, kind=kind, descriptor=descriptor, inode=status.st_ino, mode=mode)
+            opened.begin()
         return opened
 
     def _lucene(self, directory: str) -> list[OpenFile]:
@@ -145,6 +147,8 @@ class FileOpener:
                     file.close()
                 self.retries += 1
                 time.sleep(_PAUSE_SECONDS)
+            except OSError as problem:
+                raise explain(problem, "read", place) from problem
             else:
                 return opened
         self.leave_out(f"{directory}/", FileKind.LUCENE, f"no whole Lucene commit could be opened: {reason}")

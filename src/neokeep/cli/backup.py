@@ -26,6 +26,8 @@ def run(call: Call) -> Outcome:
         call.list_of("databases"),
         type=settings.choice("type"),
         full_every=settings.number("full_every"),
+        full_after=settings.number("full_after"),
+        full_at_log_share=settings.share("full_at_log_share"),
         indexes=settings.choice("indexes"),
         rate_limit=settings.number("rate_limit"),
         jobs=settings.number("jobs"),

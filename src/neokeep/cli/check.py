@@ -25,7 +25,7 @@ def run(call: Call) -> Outcome:
         settings.needed_path("home"),
         settings.needed_text("repo"),
         configuration_directory=settings.path("conf"),
-        interval_seconds=settings.number("interval") or 1,
+        interval_seconds=settings.number("backup_every") or 1,
         progress=Silent(),  # what it would say is what the report says
     )
     return Outcome(report, partial(show, report), failure_of(report))
@@ -67,7 +67,7 @@ COMMANDS = (
         "Try everything that a backup will need, at the server and at the repository, and say what to do about what is "
         "not ready. Nothing of the database is changed. Run it after each change of either; it ends with the exit "
         "status of the first error.",
-        ("neokeep check --home /var/lib/neo4j --repo /backup/neo4j --interval 1d",),
+        ("neokeep check --home /var/lib/neo4j --repo /backup/neo4j --backup-every 1d",),
         run,
     ),
 )

@@ -73,6 +73,8 @@ class Command:
     run: Callable[[Call], Outcome]
     arguments: tuple[Argument, ...] = ()
     passes_flags_on: bool = False
+    prints_lines: bool = False
+    """Whether its JSON is one document a line, printed as things happen."""
 
     @property
     def word(self) -> str:
@@ -98,6 +100,7 @@ class _ClickCommand(click.Command):
             short_help=command.summary,
         )
         self.command = command
+        self.prints_lines = command.prints_lines
 
     def invoke(self, ctx: click.Context) -> int:
         """Run the command; its exit status."""
@@ -124,7 +127,7 @@ def build(command: Command) -> click.Command:
 
 def execute(command: Command, flags: Flags, arguments: Mapping[str, Given], printer: Printer) -> int:
     """Run a command with what was parsed, print its outcome, and give the exit status."""
-    printer.command = command.name
+    printer.command, printer.lines = command.name, command.prints_lines
     settings = load_settings(command.name, flags)
     printer.json = settings.choice("output") == "json"
     printer.quiet = settings.switch("quiet")
@@ -145,6 +148,11 @@ def _click_option(option: Option) -> click.Option:
         flags = f"{option.flag}/{option.negative_flag}" if option.negative_flag else option.flag
         return click.Option([flags, option.name], is_flag=True, default=None, help=shown)
     kind = click.Choice(option.choices) if option.choices else click.STRING
+    if option.alone is not None:
+        return click.Option(
+            [option.flag, option.name], type=kind, metavar=f"[{option.metavar}]",
+            is_flag=False, flag_value=option.alone, help=shown,
+        )  # fmt: skip
     return click.Option([option.flag, option.name], type=kind, metavar=option.metavar, help=shown)
 
 

@@ -1,4 +1,4 @@
-"""`neokeep info`: what backups there are."""
+"""`neokeep info`: what backups there are, and which moments can be restored to."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from neokeep.cli.backup import left_out_lines
 from neokeep.cli.command import Call, Command
 from neokeep.cli.output import Outcome
-from neokeep.units import format_duration, format_size, format_time
+from neokeep.units import format_count, format_duration, format_size, format_time
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from neokeep.cli.page import Page
-    from neokeep.reports import BackupInfo, InfoReport
+    from neokeep.reports import BackupInfo, InfoReport, WindowInfo
 
 
 def run(call: Call) -> Outcome:
@@ -36,13 +39,15 @@ def show(report: InfoReport, page: Page) -> None:
             [_row(backup) for backup in report.backups if backup.source == source],
             right=("last tx", "size", "stored"),
         )
+        _show_windows([window for window in report.windows if window.source == source], page)
     _show_damaged(report, page)
 
 
 def show_one(report: InfoReport, page: Page) -> None:
     for backup in report.backups:
-        page.facts(_facts(backup))
-        for note in (*backup.events, *left_out_lines(backup.left_out)):
+        page.facts([*_facts(backup), *(fact for window in report.windows for fact in _window_facts(window))])
+        problems = [problem for window in report.windows for problem in window.problems]
+        for note in (*backup.events, *left_out_lines(backup.left_out), *problems):
             page.line(f"  - {note}")
     _show_damaged(report, page)
 
@@ -62,6 +67,8 @@ def _row(backup: BackupInfo) -> tuple[str, ...]:
 
 def _facts(backup: BackupInfo) -> list[tuple[str, str]]:
     committed = f", the last committed {format_time(backup.last_commit_time)}" if backup.last_commit_time else ""
+    whole = backup.compressed_bytes
+    shared = "" if whole is None else f", {format_size(whole)} with what was there before"
     return [
         ("backup", f"{backup.label} ({backup.type})"),
         ("database", backup.database),
@@ -73,11 +80,49 @@ def _facts(backup: BackupInfo) -> list[tuple[str, str]]:
         ("transactions", f"{backup.first_tx} to {backup.last_tx} in the log{committed}"),
         ("log positions", f"checkpoint {backup.checkpoint_position}, end {backup.end_position}"),
         ("size", f"{format_size(backup.size_bytes)} in {backup.file_count} files"),
-        ("stored", f"{format_size(backup.stored_bytes)} new in the repository"),
+        ("stored", f"{format_size(backup.stored_bytes)} new in the repository{shared}"),
         ("took", f"{format_duration(backup.seconds)}, {format_size(backup.bytes_read)} read"),
         ("attempts", f"{backup.attempts}, {backup.file_retries} files read again"),
         ("made by", f"neokeep {backup.neokeep_version}"),
     ]
+
+
+def _show_windows(windows: Sequence[WindowInfo], page: Page) -> None:
+    if not windows:
+        return
+    page.line()
+    page.line("Restore windows")
+    page.table(
+        ("full backup", "first tx", "last tx", "segments", "log", "from", "to"),
+        [
+            (
+                window.base,
+                str(window.first_tx),
+                str(window.last_tx),
+                str(window.segments),
+                format_size(window.log_bytes),
+                _time(window.first_time),
+                _time(window.last_time),
+            )
+            for window in windows
+        ],
+        right=("first tx", "last tx", "segments", "log"),
+    )
+    for window in windows:
+        for problem in window.problems:
+            page.line(f"  - {window.base}: {problem}")
+
+
+def _window_facts(window: WindowInfo) -> list[tuple[str, str]]:
+    return [
+        ("restore window", f"transactions {window.first_tx} to {window.last_tx}"),
+        ("window times", f"{_time(window.first_time)} to {_time(window.last_time)}"),
+        ("window log", f"{format_count(window.segments, 'segment')}, {format_size(window.log_bytes)}"),
+    ]
+
+
+def _time(time: datetime | None) -> str:
+    return "unknown" if time is None else format_time(time)
 
 
 def _show_damaged(report: InfoReport, page: Page) -> None:
@@ -91,9 +136,10 @@ def _show_damaged(report: InfoReport, page: Page) -> None:
 COMMANDS = (
     Command(
         "info",
-        "Show what backups there are.",
-        "Show the backups of a repository, the newest last. With --backup, all that is known about one. For programs: "
-        "--output json.",
+        "Show what backups there are, and which moments can be restored to.",
+        "Show the backups of a repository, the newest last, and the restore window of each full one: the first and the "
+        "last transaction that can be restored to, and what ends it early. With --backup, all that is known about one. "
+        "For programs: --output json.",
         (
             "neokeep info --repo /backup/neo4j",
             "neokeep info --repo /backup/neo4j --database neo4j --output json",

@@ -14,11 +14,12 @@ import msgspec
 
 from neokeep.cli.command import Argument, Call, Command
 from neokeep.cli.output import Outcome
-from neokeep.errors import SourceError, UsageError
+from neokeep.errors import IntegrityError, SourceError, UsageError
 from neokeep.units import format_duration
 
 if TYPE_CHECKING:
     from neokeep.cli.page import Page
+    from neokeep.lab.recovery_report import RecoveryComparison
     from neokeep.neo4j.server import Server
 
 SUMMARY = "Run real Neo4j servers to try things on."
@@ -151,6 +152,22 @@ def admin(call: Call) -> Outcome:
     return Outcome(report, lambda page: page.line(ran.output.rstrip()), failure if ran.status else None, answer=True)
 
 
+def compare_recovery(call: Call) -> Outcome:
+    from neokeep.lab.compare_recovery import compare_recovery as compare
+
+    report = compare(
+        call.argument("version"),
+        call.settings.number("workloads") or 1,
+        call.progress.say,
+        seed=call.settings.number("seed"),
+    )
+    failure = IntegrityError(
+        f"native recovery differs from that of Neo4j {report.version}",
+        remedy=f"Look at what is in {report.directory}, and report it.",
+    )
+    return Outcome(report, partial(_show_comparison, report), None if report.same else failure, answer=True)
+
+
 def _server(call: Call) -> Server:
     from neokeep.lab.home import open_home
 
@@ -219,6 +236,16 @@ def _show_load(report: LabLoad, page: Page) -> None:
         page.line(f"The graph holds {report.nodes} nodes and {report.relationships} relationships.")
     else:
         page.line(f"{report.transactions} transactions in {format_duration(report.seconds or 0)}")
+
+
+def _show_comparison(report: RecoveryComparison, page: Page) -> None:
+    for workload in report.workloads:
+        page.line(
+            f"workload {workload.seed}: {workload.records_in_use} records in use, "
+            f"{workload.checkpoints_inside} checkpoints inside the copy, {len(workload.findings) or 'no'} findings"
+        )
+        for finding in workload.findings:
+            page.line(f"  {finding}")
 
 
 _HOME = Argument("home", "HOME", "The directory of the lab server.")
@@ -294,5 +321,14 @@ COMMANDS = (
         admin,
         (_HOME, _WORDS),
         passes_flags_on=True,
+    ),
+    Command(
+        "lab compare-recovery",
+        "Compare native recovery with Neo4j's own.",
+        "Run random workloads on a server of a version, back each up while it writes, restore it twice, recovered by "
+        "Neo4j and natively, and compare the two stores record by record. Neo4j has to take the native one as clean.",
+        ("neokeep lab compare-recovery 5.26.30 --workloads 20",),
+        compare_recovery,
+        (_VERSION,),
     ),
 )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType
 
-MODULES = ("init", "backup", "restore", "info", "log", "verify", "check", "lab")
+MODULES = ("init", "backup", "archive", "restore", "info", "log", "verify", "check", "lab")
 READER_GONE = 128 + signal.SIGPIPE
 
 HELP = """Back up and restore Neo4j: online, consistent, verified.
@@ -102,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt) as problem:  # noqa: BLE001  the last place that can explain it
         if isinstance(problem, click.UsageError) and problem.ctx:
             printer.command = problem.ctx.command_path.removeprefix("neokeep").strip()
+            printer.lines = printer.lines or getattr(problem.ctx.command, "prints_lines", False)
         return printer.failure(explained(problem))
     return status
 

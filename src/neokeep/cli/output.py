@@ -40,10 +40,14 @@ class Printer:
     json: bool = False
     quiet: bool = False
     command: str = ""
+    lines: bool = False
+    """Whether the command prints many documents, each on a line of its own."""
 
     def outcome(self, outcome: Outcome) -> int:
         """Print what a command came to; the exit status."""
-        if self.json:
+        if self.json and outcome.report is None:
+            pass  # A command that runs on tells its events itself, one document a line.
+        elif self.json:
             from msgspec import to_builtins
 
             document = to_builtins(outcome.report)
@@ -63,7 +67,7 @@ class Printer:
     def failure(self, error: NeokeepError) -> int:
         """Print why a command did not work; the exit status."""
         if self.json:
-            write_json({"error": error_document(error)})
+            write_json({"error": error_document(error)}, one_line=self.lines)
         else:
             write(sys.stderr, self.error_text(error))
         return error.exit_status
@@ -87,11 +91,12 @@ def error_document(error: NeokeepError) -> dict[str, object]:
     }
 
 
-def write_json(document: object) -> None:
+def write_json(document: object, *, one_line: bool = False) -> None:
     """Write one JSON document to stdout."""
     from msgspec import json
 
-    write(sys.stdout, json.format(json.encode(document), indent=2).decode() + "\n")
+    encoded = json.encode(document)
+    write(sys.stdout, (encoded if one_line else json.format(encoded, indent=2)).decode() + "\n")
 
 
 def write(stream: TextIO, text: str) -> None:

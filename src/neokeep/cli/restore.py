@@ -31,7 +31,7 @@ def run(call: Call) -> Outcome:
         from_source=settings.text("from_source"),
         restored_as=settings.text("as"),
         overwrite=settings.switch("overwrite"),
-        recover=settings.switch("recover"),
+        recover=settings.text("recover"),
         to_time=settings.moment("to_time"),
         to_transaction=settings.number("to_tx"),
         before_transaction=settings.number("before_tx"),

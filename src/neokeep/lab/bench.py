@@ -9,24 +9,24 @@ from __future__ import annotations
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep import api
+from neokeep.lab.bench_archive import incremental, recovery_point
 from neokeep.lab.big_store import big_store
 from neokeep.lab.home import create_home
+from neokeep.lab.measure import listed, measured, neokeep, print_ratio, print_table, size_of
 from neokeep.lab.workload import Workload
 from neokeep.neo4j.admin import Admin
 from neokeep.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from neokeep.neo4j.server import Server
 
@@ -35,14 +35,6 @@ RUNS = 3
 WINDOWS = 5
 _WARM_UP_SECONDS = 20
 _QUIET_SECONDS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One measured process: wall seconds, peak resident bytes."""
-
-    seconds: float
-    peak: int
 
 
 def main() -> int:
@@ -55,31 +47,12 @@ def main() -> int:
     try:
         _backup_against_dump(server, folder)
         _restore_against_load(folder)
-        _writers(folder)
+        restored = _writers(folder)
+        incremental(restored, folder)
+        recovery_point(VERSION, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
-
-
-def measured(command: list[str], environment: Mapping[str, str] | None = None) -> Run:
-    """Run a command to its end; its output is shown only when it fails."""
-    with tempfile.TemporaryFile() as output:
-        began = time.monotonic()
-        process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            output.seek(0)
-            sys.exit(f"{command} failed:\n{output.read().decode(errors='replace')[-3000:]}")
-    return Run(seconds, usage.ru_maxrss * 1024)
-
-
-def neokeep(*arguments: str) -> Run:
-    """Run a neokeep command."""
-    return measured([sys.executable, "-m", "neokeep", *arguments, "--quiet"])
 
 
 def _backup_against_dump(server: Server, folder: Path) -> None:
@@ -96,13 +69,13 @@ def _backup_against_dump(server: Server, folder: Path) -> None:
         try:
             backup = ("backup", "neo4j", "--type", "full", "--home", str(server.home), "--repo", str(repository))
             fulls.append(neokeep(*backup))
-            full_size = _size(repository)
+            full_size = size_of(repository)
             agains.append(neokeep(*backup))
-            again_size = _size(repository) - full_size
+            again_size = size_of(repository) - full_size
         finally:
             server.stop()
-    dump_size = _size(folder / "dump-0")
-    _table(
+    dump_size = size_of(folder / "dump-0")
+    print_table(
         "full backup",
         {
             "database dump (stopped)": (dumps, f"{format_size(dump_size)} on disk"),
@@ -110,8 +83,8 @@ def _backup_against_dump(server: Server, folder: Path) -> None:
             "neokeep backup again": (agains, f"{format_size(again_size)} more, {again_size / full_size:.2%}"),
         },
     )
-    _ratio("dump / backup", dumps, fulls)
-    _ratio("backup / backup again", fulls, agains)
+    print_ratio("dump / backup", dumps, fulls)
+    print_ratio("backup / backup again", fulls, agains)
 
 
 def _restore_against_load(folder: Path) -> None:
@@ -127,17 +100,17 @@ def _restore_against_load(folder: Path) -> None:
         restores.append(neokeep("restore", "neo4j", "--home", str(home), "--repo", str(folder / "repository-0")))
         if number < RUNS - 1:
             shutil.rmtree(home)
-    _table(
+    print_table(
         "restore",
         {
             "database load": (loads, "not synced to disk"),
             "neokeep restore": (restores, "every block hashed, every file synced"),
         },
     )
-    _ratio("load / restore", loads, restores)
+    print_ratio("load / restore", loads, restores)
 
 
-def _writers(folder: Path) -> None:
+def _writers(folder: Path) -> Server:
     """Compare how much four writers commit with and without a backup, in alternate stretches of time."""
     home = folder / "writers"
     target = create_home(home, VERSION, {"server.memory.pagecache.size": "512m"}, _silent)
@@ -160,36 +133,16 @@ def _writers(folder: Path) -> None:
     finally:
         target.stop()
     print("four writers, transactions per second")
-    print(f"  without a backup     {statistics.median(quiet):8.0f}   {_values(quiet)}")
-    print(f"  during a full backup {statistics.median(busy):8.0f}   {_values(busy)}")
-    print(f"  lost                 {1 - statistics.median(busy) / statistics.median(quiet):8.1%}\n")
+    print(f"  without a backup     {statistics.median(quiet):8.0f}   {listed(quiet)}")
+    print(f"  during a full backup {statistics.median(busy):8.0f}   {listed(busy)}")
+    print(f"  lost                 {1 - statistics.median(busy) / statistics.median(quiet):8.1%}\n", flush=True)
+    return target
 
 
 def _rate(load: Workload, stretch: Callable[[], object]) -> float:
     before, began = load.throughput.transactions, time.monotonic()
     stretch()
     return (load.throughput.transactions - before) / (time.monotonic() - began)
-
-
-def _size(directory: Path) -> int:
-    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-
-
-def _table(title: str, rows: Mapping[str, tuple[list[Run], str]]) -> None:
-    print(f"{title:<28} {'seconds':>8} {'peak memory':>12}")
-    for name, (runs, note) in rows.items():
-        seconds = statistics.median(run.seconds for run in runs)
-        peak = format_size(max(run.peak for run in runs))
-        print(f"  {name:<26} {seconds:8.2f} {peak:>12}   {_values([run.seconds for run in runs])}  {note}")
-
-
-def _ratio(name: str, first: list[Run], second: list[Run]) -> None:
-    ratio = statistics.median(run.seconds for run in first) / statistics.median(run.seconds for run in second)
-    print(f"  {name:<26} {ratio:7.1f}x\n", flush=True)
-
-
-def _values(values: list[float]) -> str:
-    return "[" + " ".join(f"{value:.2f}" if value < 100 else f"{value:.0f}" for value in values) + "]"
 
 
 def _say(text: str) -> None:

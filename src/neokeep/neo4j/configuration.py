@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep.errors import AccessError, ConfigurationError
+from neokeep.files import explain
 from neokeep.neo4j import packages
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def read_configuration(home: Path, directory: Path | None) -> Configuration:
             f"{path} may not be read by this user",
             remedy=f"Run neokeep as the user that runs Neo4j, or give this user read access to {FILE_NAME}.",
         ) from error
+    except OSError as error:
+        raise explain(error, "read", path) from error
     return Configuration(home, path, parse_properties(_decode(data)))
 
 

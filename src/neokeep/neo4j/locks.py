@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neokeep.errors import AccessError, LockedError, SourceError
+from neokeep.files import explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,8 @@ def query(path: Path) -> LockState:
         return LockState(held=False, pid=None, path=path)
     except PermissionError as error:
         raise _forbidden(path, "read") from error
+    except OSError as error:
+        raise explain(error, "read", path) from error
     try:
         answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _REQUEST)
     except OSError as error:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neokeep.errors import AccessError, SourceError
+from neokeep.files import explain
 from neokeep.neo4j import locks, packages
 from neokeep.neo4j.configuration import FILE_NAME, Configuration, read_configuration
 from neokeep.neo4j.configuration import configuration_directory as usual_configuration_directory
@@ -98,6 +99,10 @@ class Source:
         """Ask whether a server runs on this data directory."""
         return locks.query(self.databases_directory / locks.STORE_LOCK)
 
+    def looked_at_again(self) -> Source:
+        """Find the same server once more: it may have been upgraded, or its configuration changed."""
+        return find_source(self.home, self.configuration.parent if self.configuration else None, self.name)
+
     def _database(self, name: str) -> Database:
         return Database(name, self.databases_directory / name, self.transactions_directory / name)
 
@@ -169,6 +174,8 @@ def _names(directory: Path) -> list[str]:
         return []
     except PermissionError as error:
         raise _forbidden(directory) from error
+    except OSError as error:
+        raise explain(error, "list", directory) from error
 
 
 def _is_directory(path: Path) -> bool:
@@ -178,6 +185,8 @@ def _is_directory(path: Path) -> bool:
         return False
     except PermissionError as error:
         raise _forbidden(path) from error
+    except OSError as error:
+        raise explain(error, "look at", path) from error
 
 
 def _forbidden(path: Path) -> AccessError:

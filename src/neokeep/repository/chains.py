@@ -5,7 +5,7 @@ Planning is pure; only listing and the reading of a chain's last segment touch t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from neokeep.repository.segment import SegmentHeader, SegmentName, contiguous, list_segments, read_segment
@@ -20,15 +20,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A base and its segments, as far as they follow on without a gap."""
+    """A base and its segments, as far as they follow on without a gap.
+
+    What is there of later transactions and cannot be used: `unreachable` are segments behind a gap, `damaged` those
+    that are marked so.
+    """
 
     base: Manifest
     segments: tuple[SegmentName, ...]
+    unreachable: tuple[SegmentName, ...] = ()
+    damaged: tuple[SegmentName, ...] = ()
 
     @property
     def last_transaction(self) -> int:
         """The newest transaction that the chain reaches."""
         return self.segments[-1].last if self.segments else self.base.end.transaction or 0
+
+    @property
+    def log_bytes(self) -> int:
+        """Stored bytes of the segments."""
+        return sum(segment.size for segment in self.segments)
 
     def reaches(self, transaction: int) -> bool:
         """Tell whether a transaction lies in the restore window."""
@@ -46,9 +57,18 @@ class ChainEnd:
 
 def chain_of(repository: Repository, base: Manifest) -> Chain:
     """Find the segments of a full backup."""
-    damaged = repository.damaged_objects()
-    segments = [item for item in list_segments(repository.storage, base.label) if item.hash not in damaged]
-    return Chain(base, tuple(contiguous(segments, base.end.transaction or 0)))
+    marked = repository.damaged_objects()
+    good: list[SegmentName] = []
+    damaged: list[SegmentName] = []
+    for segment in list_segments(repository.storage, base.label):
+        (damaged if segment.hash in marked else good).append(segment)
+    chain = Chain(base, tuple(contiguous(good, base.end.transaction or 0)))
+    end = chain.last_transaction
+    return replace(
+        chain,
+        unreachable=tuple(segment for segment in good if segment.last > end),
+        damaged=tuple(segment for segment in damaged if segment.last > end),
+    )
 
 
 def chains_of(repository: Repository, manifests: Sequence[Manifest]) -> list[Chain]:

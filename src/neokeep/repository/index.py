@@ -110,6 +110,10 @@ class BlockIndex:
             self._packs[rows].astype(np.int64), entries["offset"].astype(np.int64), entries["stored"].astype(np.int64)
         )
 
+    def stored_bytes(self, rows: NDArray[np.int64]) -> int:
+        """Add up what the blocks of some rows take in their packs."""
+        return int(self._entries["stored"][rows].sum(dtype=np.int64))
+
     def sizes(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the content size in bytes of some rows."""
         result: NDArray[np.int64] = self._entries["size"][rows].astype(np.int64)

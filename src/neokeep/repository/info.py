@@ -1,4 +1,7 @@
-"""`info`: what backups there are. Reads manifests only, so it is quick however large the backups."""
+"""`info`: what backups there are, and which moments can be restored to.
+
+Reads manifests and the last segment of each chain, so it is quick however large the backups.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +9,65 @@ from typing import TYPE_CHECKING
 
 from neokeep import reports
 from neokeep.repository.manifest import Manifest
+from neokeep.repository.repository import DamagedManifest
+from neokeep.repository.windows import problems_of, windows_of
 
 if TYPE_CHECKING:
     from neokeep.repository.repository import Repository
+    from neokeep.repository.windows import Window
 
 
 def describe(repository: Repository, database: str | None = None, label: str | None = None) -> reports.InfoReport:
-    """List the backups of a repository, newest last, optionally of one database or only the one with a label.
+    """List the backups and restore windows of a repository, newest last.
+
+    Optionally those of one database, or only the backup with a label and the window of its chain.
 
     Raises:
         RepositoryError: there is no backup with that label.
     """
-    items = [repository.manifest(label)] if label is not None else repository.manifests()
-    backups: list[reports.BackupInfo] = []
-    damaged: list[reports.Failure] = []
-    for item in items:
-        if isinstance(item, Manifest):
-            if database in (None, item.database):
-                backups.append(backup_info(item))
-        else:
-            error = item.error
-            damaged.append(
-                reports.Failure(subject=item.label, kind=error.kind, message=error.message, remedy=error.remedy)
-            )
+    items = list(repository.manifests()) if label is None else _chain_with(repository, label)
+    readable = [item for item in items if isinstance(item, Manifest) and database in (None, item.database)]
     return reports.InfoReport(
         repository=repository.storage.url,
         repository_id=repository.config.repository_id,
         format=repository.config.format,
-        backups=tuple(backups),
-        damaged=tuple(damaged),
+        backups=tuple(backup_info(item) for item in readable if label in (None, item.label)),
+        damaged=tuple(_failure(item) for item in items if isinstance(item, DamagedManifest)),
+        windows=tuple(map(window_info, windows_of(repository, readable))),
     )
+
+
+def _chain_with(repository: Repository, label: str) -> list[Manifest | DamagedManifest]:
+    """Find the backup with a label, its full backup, and all others that go on with that."""
+    base = repository.manifest(label).base or label
+    return [
+        item
+        for item in repository.manifests()
+        if item.label == base or (isinstance(item, Manifest) and item.base == base)
+    ]
+
+
+def window_info(window: Window) -> reports.WindowInfo:
+    """Tell of one restore window where it begins and ends, and what is wrong with it."""
+    chain = window.chain
+    return reports.WindowInfo(
+        base=chain.base.label,
+        database=chain.base.database,
+        source=chain.base.source.name,
+        first_tx=window.first,
+        last_tx=window.last,
+        first_time=window.opens_at,
+        last_time=window.closes_at,
+        segments=len(chain.segments),
+        log_bytes=chain.log_bytes,
+        unreachable_segments=len(chain.unreachable),
+        problems=problems_of(window),
+    )
+
+
+def _failure(damaged: DamagedManifest) -> reports.Failure:
+    error = damaged.error
+    return reports.Failure(subject=damaged.label, kind=error.kind, message=error.message, remedy=error.remedy)
 
 
 def backup_info(manifest: Manifest) -> reports.BackupInfo:
@@ -75,4 +107,5 @@ def backup_info(manifest: Manifest) -> reports.BackupInfo:
         neokeep_version=manifest.neokeep_version,
         base=manifest.base,
         reason=manifest.reason,
+        compressed_bytes=statistics.compressed_bytes,
     )

@@ -88,7 +88,10 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup cost. Bytes stored are after compression, and only what the repository did not have."""
+    """What a backup cost. Bytes stored are after compression, and only what the repository did not have.
+
+    `compressed_bytes` counts all blocks of a full backup, those too that the repository had; None: not told.
+    """
 
     seconds: float
     bytes_read: int
@@ -98,6 +101,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     new_blocks: int
     attempts: int
     file_retries: int
+    compressed_bytes: int | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,7 +52,7 @@ def open_storage(place: str) -> Storage:
     return LocalStorage(_local_path(place))
 
 
-_OWN_NAMES = {"config", "packs", "index", "backups", "damaged", "probe", "tmp", "lost+found"}
+_OWN_NAMES = {"config", "packs", "index", "backups", "segments", "damaged", "probe", "tmp", "lost+found"}
 
 
 def _local_path(place: str) -> Path:

@@ -73,6 +73,7 @@ class Repository:
     def __init__(self, storage: Storage, config: RepositoryConfig) -> None:
         self.storage = storage
         self.config = config
+        storage.expect(CONFIG)
 
     @classmethod
     def create(cls, storage: Storage) -> Repository:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +31,10 @@ _NAME = re.compile(r"(\d{20})-(\d{20})-([0-9a-f]{64})")
 _LEVEL = 1
 _PEEK = 64 * 1024
 """Bytes that hold the header of any segment: its pieces are few."""
+
+
+class SegmentMissing(IntegrityError):
+    """There is no such segment any more; a merged one may stand for it."""
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,17 +59,23 @@ class SegmentHeader(msgspec.Struct, frozen=True, kw_only=True):
     tail: Span
     pieces: tuple[Piece, ...]
     created_at: datetime
+    follows: int | None = None
+    """The checksum of the transaction before `first`, so that stretches of two histories are never joined."""
+
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentName:
-    """What the name of a segment tells without reading it."""
+    """What a listing tells of a segment without reading it; `created` is the time of the storage."""
 
     chain: str
     first: int
     last: int
     size: int
     hash: bytes
+    created: datetime = field(default=_LONG_AGO, compare=False)
 
     @property
     def name(self) -> str:
@@ -100,12 +110,13 @@ def read_segment(storage: Storage, segment: SegmentName) -> tuple[SegmentHeader,
     """Read a segment: its header, and the bytes of its pieces, concatenated.
 
     Raises:
-        IntegrityError: it is missing or damaged.
+        SegmentMissing: it is missing.
+        IntegrityError: it is damaged.
     """
     try:
         content = storage.read(segment.name)
     except ObjectMissing as problem:
-        raise IntegrityError(f"the segment {segment.name} is missing", remedy=problem.remedy) from problem
+        raise SegmentMissing(f"the segment {segment.name} is missing", remedy=problem.remedy) from problem
     return _decode(segment, content)
 
 
@@ -136,20 +147,29 @@ def list_segments(storage: Storage, chain: str) -> list[SegmentName]:
         match = _NAME.fullmatch(item.name.rsplit("/", 1)[1])
         if match:
             hashed = bytes.fromhex(match[3])
-            found.append(SegmentName(chain, int(match[1]), int(match[2]), item.size, hashed))
+            found.append(SegmentName(chain, int(match[1]), int(match[2]), item.size, hashed, item.created))
     return sorted(found, key=lambda segment: (segment.first, segment.last, segment.hash))
 
 
 def contiguous(segments: list[SegmentName], after: int) -> list[SegmentName]:
-    """Choose segments that lead on from transaction `after` without a gap, as far as any do.
+    """Choose the fewest segments that lead on from transaction `after` without a gap, as far as any do.
 
-    Where segments overlap (a merged one beside those it was made of) the one that reaches farthest is taken.
+    Segments may overlap: a merged one lies beside those it was made of, and two writers may have cut differently.
     """
+    best: dict[int, tuple[int, int, SegmentName]] = {}
+    for segment in sorted(segments, key=lambda segment: (-segment.first, segment.hash)):
+        reach, rest, _ = best.get(segment.last + 1, (segment.last, 0, segment))
+        known = best.get(segment.first)
+        if known is None or (reach, -rest - 1) > (known[0], -known[1]):
+            best[segment.first] = (reach, rest + 1, segment)
     chosen: list[SegmentName] = []
-    reached = after
-    while True:
-        following = [segment for segment in segments if segment.first == reached + 1]
-        if not following:
-            return chosen
-        chosen.append(max(following, key=lambda segment: segment.last))
-        reached = chosen[-1].last
+    following = best.get(after + 1)
+    while following is not None:
+        chosen.append(following[2])
+        following = best.get(following[2].last + 1)
+    return chosen
+
+
+def unlinked(header: SegmentHeader, checksum: int | None) -> bool:
+    """Tell whether a segment is known not to follow on a transaction with this checksum; None where it is unknown."""
+    return None not in (header.follows, checksum) and header.follows != checksum

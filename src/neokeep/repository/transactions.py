@@ -6,16 +6,16 @@ stored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from neokeep.neo4j.log.header import LARGEST, LogHeader, parse_header
 from neokeep.neo4j.log.scan import Scan, scan_log
 from neokeep.neo4j.log.summary import TransactionSummary, summaries
+from neokeep.repository.archived import archived_log
 from neokeep.repository.blocklist import block_length, split_ids
 from neokeep.repository.contents import expand_file, file_list
 from neokeep.repository.reader import BlockReader
-from neokeep.repository.segment import read_segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from neokeep.repository.chains import Chain
     from neokeep.repository.manifest import FileEntry
     from neokeep.repository.repository import Repository
-    from neokeep.repository.segment import SegmentName
+    from neokeep.repository.segment import SegmentHeader, SegmentName
 
 _MID_FILE_FORMAT = 9
 """The header format told to a scan that begins in the middle of a file; it has no bearing on entries."""
@@ -58,9 +58,15 @@ def transactions(repository: Repository, chain: Chain, wanted: TransactionFilter
         SourceError: a transaction holds something that neokeep does not understand.
     """
     yield from filter(wanted.passes, _of_base(repository, chain, wanted))
-    for segment in chain.segments:
-        if segment.last >= (wanted.first or 0) and (wanted.last is None or segment.first <= wanted.last):
-            yield from filter(wanted.passes, _of_segment(repository, segment, wanted))
+    asked = [
+        segment
+        for segment in chain.segments
+        if segment.last >= (wanted.first or 0) and (wanted.last is None or segment.first <= wanted.last)
+    ]
+    for segment, stored, data in archived_log(repository.storage, chain.base, asked):
+        yield from filter(wanted.passes, _of_segment(segment, stored, data, wanted))
+        # A merged one that took the place of the next begins with what was listed already.
+        wanted = replace(wanted, first=max(wanted.first or 0, segment.last + 1))
 
 
 def _of_base(repository: Repository, chain: Chain, wanted: TransactionFilter) -> Iterator[TransactionSummary]:
@@ -78,9 +84,16 @@ def _of_base(repository: Repository, chain: Chain, wanted: TransactionFilter) ->
 
 
 def _of_segment(
-    repository: Repository, segment: SegmentName, wanted: TransactionFilter
+    segment: SegmentName, stored: SegmentHeader, data: bytes, wanted: TransactionFilter
 ) -> Iterator[TransactionSummary]:
-    stored, data = read_segment(repository.storage, segment)
+    for content, start, header, scan in scanned_pieces(segment, stored, data):
+        yield from _listed(content, start, header, scan, wanted)
+
+
+def scanned_pieces(
+    segment: SegmentName, stored: SegmentHeader, data: bytes
+) -> Iterator[tuple[bytes, int, LogHeader, Scan]]:
+    """Find the boundaries in each piece of a segment; give its bytes, where they begin in the file, header and scan."""
     at, transaction = 0, stored.first
     for piece in stored.pieces:
         content = data[at : at + piece.length]
@@ -89,7 +102,7 @@ def _of_segment(
         if header is None:
             header = LogHeader(_MID_FILE_FORMAT, piece.version, transaction - 1, None, b"", piece.start)
         scan = scan_log(_Slice(content, piece.start), header, resume=Scan(header.size, transaction, None))
-        yield from _listed(content, piece.start, header, scan, wanted)
+        yield content, piece.start, header, scan
         transaction = scan.last_transaction + 1
 
 

@@ -26,7 +26,14 @@ from neokeep.repository.index import decode_index
 from neokeep.repository.manifest import Manifest
 from neokeep.repository.pack import pack_name
 from neokeep.repository.reader import BlockReader
-from neokeep.repository.segment import SegmentName, contiguous, list_segments, read_segment
+from neokeep.repository.segment import (
+    SegmentMissing,
+    SegmentName,
+    contiguous,
+    list_segments,
+    read_segment,
+    unlinked,
+)
 from neokeep.workers import run_workers
 
 if TYPE_CHECKING:
@@ -38,6 +45,7 @@ if TYPE_CHECKING:
     from neokeep.repository.index import BlockIndex
     from neokeep.repository.manifest import FileEntry
     from neokeep.repository.repository import DamagedManifest, Repository
+    from neokeep.repository.segment import SegmentHeader
 
 _TEXT_ID = f"S{ID_SIZE}"
 """Ids as byte strings, which numpy can sort; all have the same length, so trailing zeros do not matter."""
@@ -161,25 +169,39 @@ def _check_chain(
     findings: _Findings,
 ) -> None:
     """Read every segment of a chain; say which incremental backups it does not reach."""
-    good: list[SegmentName] = []
+    good: dict[SegmentName, SegmentHeader] = {}
+    gone: dict[SegmentName, str] = {}
     for segment in list_segments(repository.storage, base.label):
         try:
-            _, data = read_segment(repository.storage, segment)
+            header, data = read_segment(repository.storage, segment)
+        except SegmentMissing as problem:
+            gone[segment] = problem.message
         except IntegrityError as problem:
             findings.objects[segment.name] = problem.message
         except NeokeepError as problem:
             findings.unreadable[segment.name] = problem.message
         else:
-            good.append(segment)
+            good[segment] = header
             findings.bytes_checked += len(data)
-    begin = base.end.transaction or 0
-    segments = contiguous(good, begin)
-    reached = segments[-1].last if segments else begin
+    # A segment that was merged may be removed while the others are read; what is listed still has to be there.
+    listed = {segment.name for segment in list_segments(repository.storage, base.label)} if gone else set()
+    findings.objects.update((segment.name, message) for segment, message in gone.items() if segment.name in listed)
+    reached = _reached(base, good)
     for item in backups:
         if item.base == base.label and reached < (item.end.transaction or 0):
             problems[item.label].append(
                 f"its chain is whole only up to transaction {reached}; it needs {item.end.transaction}"
             )
+
+
+def _reached(base: Manifest, good: dict[SegmentName, SegmentHeader]) -> int:
+    """Find the last transaction up to which segments follow on, by their ids and by their checksums."""
+    reached, checksum = base.end.transaction or 0, base.end.checksum
+    for segment in contiguous(list(good), reached):
+        if unlinked(good[segment], checksum):
+            break
+        reached, checksum = segment.last, good[segment].tail.checksum
+    return reached
 
 
 def _check_index_objects(repository: Repository, findings: _Findings) -> None:

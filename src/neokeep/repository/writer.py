@@ -31,7 +31,10 @@ INDEX_EVERY = 1 << 18
 
 
 class BlockWriter:
-    """Stores the blocks of one backup."""
+    """Stores the blocks of one backup.
+
+    When it has finished, `compressed_bytes` is what all blocks that were put take in their packs, new or not.
+    """
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
@@ -40,7 +43,7 @@ class BlockWriter:
         self._claimed = IdSet()
         self._lock = threading.Lock()
         self._unlisted: list[Pack] = []
-        self._used_packs = np.zeros(len(self._index.packs), dtype=np.bool_)
+        self._used = np.zeros(len(self._index), dtype=np.bool_)
         self._damaged = np.array([pack.damaged for pack in self._index.packs], dtype=np.bool_)
         self._own_packs: dict[bytes, int] = {}
         self._workers: list[BlockWorker] = []
@@ -48,6 +51,7 @@ class BlockWriter:
         self.blocks = 0
         self.new_blocks = 0
         self.stored_bytes = 0
+        self.compressed_bytes = 0
 
     @contextmanager
     def worker(self) -> Iterator[BlockWorker]:
@@ -70,7 +74,7 @@ class BlockWriter:
         known[known] = ~self._damaged[self._index.packs_of(rows[known])]
         with self._lock:
             self.blocks += len(ids)
-            self._used_packs[self._index.packs_of(rows[known])] = True
+            self._used[rows[known]] = True
             fresh = [int(at) for at in np.flatnonzero(~known) if self._claimed.add(ids[at])]
             self.new_blocks += len(fresh)
         return fresh
@@ -86,6 +90,7 @@ class BlockWriter:
         """Take over the list of packs that a worker stored."""
         with self._lock:
             self._own_packs.update((pack.identity, pack.size) for pack in packs)
+            self.compressed_bytes += sum(int(pack.entries["stored"].sum(dtype=np.int64)) for pack in packs)
             self._unlisted += packs
             if sum(len(pack.entries) for pack in self._unlisted) >= INDEX_EVERY:
                 self._write_index()
@@ -102,8 +107,11 @@ class BlockWriter:
         first.flush()
         with self._lock:
             self._write_index()
+        rows = np.flatnonzero(self._used)
+        self.compressed_bytes += self._index.stored_bytes(rows)
+        packs = [self._index.packs[at] for at in np.unique(self._index.packs_of(rows))]
+        used = {pack.identity: pack.size for pack in packs}
         present = {item.name: item.size for item in self._storage.list("packs")}
-        used = {self._index.packs[at].identity: self._index.packs[at].size for at in np.flatnonzero(self._used_packs)}
         for identity, size in (used | self._own_packs).items():
             if present.get(pack_name(identity)) != size:
                 raise IntegrityError(

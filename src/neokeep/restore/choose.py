@@ -9,13 +9,12 @@ from neokeep.errors import IntegrityError, UsageError
 from neokeep.repository.chains import Chain, chain_of, header_of
 from neokeep.repository.manifest import Manifest
 from neokeep.repository.repository import DamagedManifest
-from neokeep.repository.segment import peek
+from neokeep.repository.windows import windows_of
+from neokeep.restore.farthest import farthest
 from neokeep.restore.plan import choose_source, require_database
-from neokeep.restore.targets import NEWEST, Moment, RestorePlan, Window, plan_backup, plan_moment
+from neokeep.restore.targets import NEWEST, Moment, RestorePlan, plan_backup, plan_moment
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from neokeep.repository.repository import Repository
 
 
@@ -47,9 +46,10 @@ def choose_plan(
     readable = [item for item in everything if isinstance(item, Manifest)]
     chosen = choose_source(readable, database, from_source=from_source, home=home)
     _require_newest([item for item in everything if isinstance(item, DamagedManifest)], chosen, database)
-    return _with_kernel(
-        repository, plan_moment(windows_of(repository, chosen, with_times=moment.time is not None), moment)
-    )
+    windows = windows_of(repository, chosen, with_times=moment.time is not None)
+    if moment == NEWEST:
+        windows = [farthest(repository, windows)]
+    return _with_kernel(repository, plan_moment(windows, moment))
 
 
 def _with_kernel(repository: Repository, plan: RestorePlan) -> RestorePlan:
@@ -84,30 +84,3 @@ def choose_chain(repository: Repository, database: str, *, label: str | None, fr
     chosen = choose_source(readable, database, from_source=from_source, home="")
     newest = max((item for item in chosen if item.type == "full"), key=lambda item: item.finished_at)
     return chain_of(repository, newest)
-
-
-def windows_of(repository: Repository, manifests: list[Manifest], *, with_times: bool = False) -> list[Window]:
-    """Find the restore windows of all full backups among some manifests; `with_times` looks into every segment."""
-    windows: list[Window] = []
-    for base in manifests:
-        if base.type != "full":
-            continue
-        chain = chain_of(repository, base)
-        looked_into = chain.segments if with_times else chain.segments[-1:]
-        headers = [peek(repository.storage, segment) for segment in looked_into]
-        latest = tuple(header.last_commit_time if header else None for header in headers)
-        windows.append(Window(chain, base.end.commit_time, _closes_at(chain, latest, manifests), latest))
-    return windows
-
-
-def _closes_at(chain: Chain, latest: tuple[datetime | None, ...], manifests: list[Manifest]) -> datetime | None:
-    """Find the time up to which the chain is known to hold everything: a backup that found nothing new counts too."""
-    times = [time for time in latest if time is not None]
-    if not chain.segments and chain.base.end.commit_time is not None:
-        times.append(chain.base.end.commit_time)
-    times += [
-        item.started_at
-        for item in manifests
-        if chain.base.label in (item.label, item.base) and item.end.transaction == chain.last_transaction
-    ]
-    return max(times, default=None)

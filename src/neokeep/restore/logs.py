@@ -16,13 +16,15 @@ from neokeep.files import explained, fsync_directory, write_all
 from neokeep.neo4j.log.header import LARGEST, expect_version, parse_header
 from neokeep.neo4j.log.names import log_name, log_versions
 from neokeep.neo4j.log.scan import Scan, Tail, scan_log
-from neokeep.repository.segment import read_segment
+from neokeep.repository.archived import archived_log
+from neokeep.repository.segment import unlinked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from neokeep.progress import Progress
+    from neokeep.repository.manifest import Manifest
     from neokeep.repository.segment import SegmentHeader, SegmentName
     from neokeep.restore.targets import Moment
     from neokeep.restore.write import Owner
@@ -40,20 +42,28 @@ class LogEnd:
 
 
 def apply_segments(
-    storage: Storage, segments: Sequence[SegmentName], directory: Path, owner: Owner, store_id: str, progress: Progress
+    storage: Storage, segments: Sequence[SegmentName], directory: Path, owner: Owner, base: Manifest, progress: Progress
 ) -> None:
-    """Write the bytes of segments to their places in the log files.
+    """Write the bytes of the segments of a base to their places in the log files.
+
+    A segment that was merged meanwhile into one that holds more of the same is no loss.
 
     Raises:
         IntegrityError: a segment is missing, damaged, of another store, or does not join on.
     """
-    for segment in segments:
-        header, data = read_segment(storage, segment)
-        if header.store_id != store_id:
+    checksums = {segment.first - 1: base.end.checksum for segment in segments[:1]}
+    for segment, header, data in archived_log(storage, base, segments):
+        if header.store_id != base.store_id:
             raise IntegrityError(
-                f"{segment.name} is of store {header.store_id}, the base is of {store_id}",
+                f"{segment.name} is of store {header.store_id}, the base is of {base.store_id}",
                 remedy="Restore to a moment before it.",
             )
+        if unlinked(header, checksums.get(header.first - 1)):
+            raise IntegrityError(
+                f"{segment.name} follows on another transaction {header.first - 1} than that before it",
+                remedy="Restore to a moment before it.",
+            )
+        checksums[header.last] = header.tail.checksum
         _write(header, data, directory, owner, segment.name)
         progress.advance(segment.size)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep import reports
-from neokeep.errors import IntegrityError, LockedError, SpaceError, UsageError
+from neokeep.errors import IntegrityError, LockedError, SourceError, SpaceError, UsageError
 from neokeep.files import explained
 from neokeep.neo4j import locks
 from neokeep.neo4j.names import require_database_name
@@ -34,10 +34,10 @@ from neokeep.units import format_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from neokeep.neo4j.distribution import Distribution
     from neokeep.progress import Progress
     from neokeep.repository.manifest import FileEntry, Manifest
     from neokeep.repository.repository import Repository
+    from neokeep.restore.recover import Recovery
 
 _HEADROOM = 64 * 1024 * 1024
 """Bytes left free on the target's disk, for a server that has to start there."""
@@ -52,6 +52,14 @@ class _Target:
     place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Where the written log ends, and the engine that recovered, if one did."""
+
+    end: LogEnd
+    engine: str | None
+
+
 def restore(
     repository: Repository,
     home: Path,
@@ -62,7 +70,7 @@ def restore(
     from_source: str | None = None,
     restored_as: str | None = None,
     overwrite: bool = False,
-    recover: bool = False,
+    recover: str | None = None,
     moment: Moment = NEWEST,
     jobs: int,
     progress: Progress,
@@ -82,7 +90,7 @@ def restore(
     )
     target = _target(source, plan.base, restored_as)
     require_openable(plan.base, plan.kernel_version, source.version)
-    distribution = _distribution(source) if recover else None
+    recovery = _recovery(recover, source)
     reader = BlockReader.of(repository)
     files = _files(reader, plan.base)
     owner = _owner(source)
@@ -102,14 +110,14 @@ def restore(
         _require_space(target, files, plan)
         staging = stage(target.place)
         try:
-            end = _write(reader, files, plan, target, staging, owner, distribution, jobs, progress)
+            written = _write(reader, files, plan, target, staging, owner, recovery, jobs, progress)
             swap(target.place, staging)
         except BaseException:
             settle(target.place)
             raise
         finally:
             progress.end()
-    return _report(plan, end, target, began, replaced=replaced, recovered=recover)
+    return _report(plan, written, target, began, replaced=replaced)
 
 
 def _files(reader: BlockReader, base: Manifest) -> list[FileEntry]:
@@ -137,10 +145,19 @@ def _target(source: Source, manifest: Manifest, restored_as: str | None) -> _Tar
     return _Target(source, name, Place.at(found.store_directory, found.log_directory))
 
 
-def _distribution(source: Source) -> Distribution:
+def _recovery(engine: str | None, source: Source) -> Recovery | None:
+    """Find what recovery needs; only neokeep's own can do without the target's Neo4j."""
+    if engine is None:
+        return None
     from neokeep.neo4j.distribution import Distribution
+    from neokeep.restore.recover import NATIVE, Recovery
 
-    return Distribution.of_home(source.home)
+    try:
+        return Recovery(engine, Distribution.of_home(source.home))
+    except SourceError:
+        if engine != NATIVE:
+            raise
+        return Recovery(engine, None)
 
 
 def _owner(source: Source) -> Owner:
@@ -192,11 +209,11 @@ def _write(
     target: _Target,
     staging: Staging,
     owner: Owner,
-    distribution: Distribution | None,
+    recovery: Recovery | None,
     jobs: int,
     progress: Progress,
-) -> LogEnd:
-    """Write the base, the log on top of it, and recover where that is wanted; return where the log ends."""
+) -> _Written:
+    """Write the base, the log on top of it, and recover where that is wanted."""
     base = plan.base
     for directory in {staging.store, staging.log}:
         make_directory(directory, owner)
@@ -205,16 +222,16 @@ def _write(
     end = LogEnd(base.end.transaction or 0, base.end.commit_time)
     if plan.segments:
         progress.begin("applying archived log", plan.log_bytes)
-        apply_segments(reader.storage, plan.segments, staging.log, owner, base.store_id, progress)
+        apply_segments(reader.storage, plan.segments, staging.log, owner, base, progress)
         end = cut_log(staging.log, plan.moment, base.end.transaction or 0)
-    if distribution is not None:
+    engine = None
+    if recovery is not None:
         from neokeep.restore.recover import recover
 
-        progress.say(f"Neo4j {distribution.version} recovers {target.database}")
-        recover(staging, target.database, distribution)
+        engine = recover(recovery, staging, target.database, base.store_format, progress)
         for directory in {staging.store, staging.log}:
             _give(directory, owner)
-    return end
+    return _Written(end, engine)
 
 
 def _give(directory: Path, owner: Owner) -> None:
@@ -225,9 +242,9 @@ def _give(directory: Path, owner: Owner) -> None:
 
 
 def _report(
-    plan: RestorePlan, end: LogEnd, target: _Target, began: float, *, replaced: bool, recovered: bool
+    plan: RestorePlan, written: _Written, target: _Target, began: float, *, replaced: bool
 ) -> reports.RestoreReport:
-    info = backup_info(plan.base)
+    info, end = backup_info(plan.base), written.end
     return reports.RestoreReport(
         label=plan.base.label,
         segments=len(plan.segments),
@@ -241,18 +258,21 @@ def _report(
         size_bytes=info.size_bytes,
         file_count=info.file_count,
         seconds=round(time.monotonic() - began, 3),
-        recovered=recovered,
+        recovered=written.engine is not None,
+        recovered_by=written.engine,
         replaced=replaced,
         left_out=info.left_out,
-        next_steps=_next_steps(target, info, recovered=recovered),
+        next_steps=_next_steps(target, info, written.engine),
     )
 
 
-def _next_steps(target: _Target, info: reports.BackupInfo, *, recovered: bool) -> tuple[str, ...]:
+def _next_steps(target: _Target, info: reports.BackupInfo, engine: str | None) -> tuple[str, ...]:
     steps: list[str] = []
-    if not recovered:
+    if engine is None:
         steps.append("Start Neo4j: it recovers the database first, as after a crash.")
-    if any(item.rebuilt for item in info.left_out):
+    if engine == "native":
+        steps.append("Neo4j rebuilds all indexes at its first start; on a large graph that takes a while.")
+    elif any(item.rebuilt for item in info.left_out):
         steps.append("Neo4j rebuilds what was left out at its first start; on a large graph that takes a while.")
     if target.database not in (target.source.default_database, SYSTEM_DATABASE):
         steps.append(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from neokeep.repository.chains import Chain
     from neokeep.repository.manifest import Manifest
     from neokeep.repository.segment import SegmentName
+    from neokeep.repository.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +45,6 @@ def make_moment(time: datetime | None, transaction: int | None, before: int | No
     if before is not None:
         transaction = before - 1
     return Moment(transaction=transaction, time=time)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A chain with the times of its two ends, None where nothing tells.
-
-    It closes at its last commit, or when a later backup found nothing new. `latest` holds the latest commit time of a
-    segment where it is known; only a restore to a time needs it.
-    """
-
-    chain: Chain
-    opens_at: datetime | None
-    closes_at: datetime | None
-    latest: tuple[datetime | None, ...] = ()
-
-    @property
-    def first(self) -> int:
-        """The oldest transaction that can be restored to."""
-        return self.chain.base.end.transaction or 0
-
-    @property
-    def last(self) -> int:
-        """The newest transaction that can be restored to."""
-        return self.chain.last_transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,9 @@ class Storage(ABC):
     def clear_abandoned(self) -> int:
         """Remove what writers that were killed long ago left behind; return its bytes."""
 
+    def expect(self, name: str) -> None:  # noqa: B027  most places cannot be taken for another one
+        """From now on, take a place without this object for one that is gone, never for an empty one."""
+
     @abstractmethod
     def free_bytes(self) -> int | None:
         """Space left for new objects, or None where the place does not say."""

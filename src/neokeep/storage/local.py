@@ -35,6 +35,7 @@ class LocalStorage(Storage):
     def __init__(self, root: Path) -> None:
         self.root = root
         self.url = str(root)
+        self._expected = ""
 
     def create(self, name: str, data: Buffer) -> None:
         """See Storage.create."""
@@ -100,6 +101,10 @@ class LocalStorage(Storage):
         with explained("delete", path):
             path.unlink(missing_ok=True)
 
+    def expect(self, name: str) -> None:
+        """See Storage.expect: a mount point whose disk is not mounted is a directory too, and could be written to."""
+        self._expected = checked_name(name)
+
     def free_bytes(self) -> int | None:
         """See Storage.free_bytes."""
         with explained("look at", self.root):
@@ -108,16 +113,18 @@ class LocalStorage(Storage):
     def clear_abandoned(self) -> int:
         """See Storage.clear_abandoned: scratch files older than a day."""
         freed = 0
-        for item in self._walk(_SCRATCH):
-            if time.time() - item.created.timestamp() > _ABANDONED_AFTER:
-                (self.root / item.name).unlink(missing_ok=True)
-                freed += item.size
+        with explained("clear", self.root / _SCRATCH):
+            for item in self._walk(_SCRATCH):
+                if time.time() - item.created.timestamp() > _ABANDONED_AFTER:
+                    (self.root / item.name).unlink(missing_ok=True)
+                    freed += item.size
         return freed
 
     def _walk(self, prefix: str) -> Iterator[StoredObject]:
         try:
             entries = sorted(os.scandir(self.root / prefix), key=lambda entry: entry.name)
         except FileNotFoundError:
+            self._require_place()
             return
         for entry in entries:
             name = f"{prefix}/{entry.name}"
@@ -132,13 +139,22 @@ class LocalStorage(Storage):
     def _ensure_directory(self, path: Path) -> None:
         if path.is_dir():
             return
+        self._require_place()
+        path.mkdir(parents=True, exist_ok=True)
+        fsync_directory(path.parent)
+        fsync_directory(self.root)
+
+    def _require_place(self) -> None:
+        """Tell a place that is empty from one that is gone, before that is believed or made anew."""
         if not self.root.is_dir():
             raise RepositoryError(
                 f"the directory {self.root} is gone", remedy="Mount or create it again, then repeat the command."
             )
-        path.mkdir(parents=True, exist_ok=True)
-        fsync_directory(path.parent)
-        fsync_directory(self.root)
+        if self._expected and not (self.root / self._expected).exists():
+            raise RepositoryError(
+                f"the content of {self.root} is gone: {self._expected} is not there any more",
+                remedy="If it is a mount point, mount it again; nothing was written to the directory below it.",
+            )
 
     def _write(self, path: Path, view: memoryview) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)

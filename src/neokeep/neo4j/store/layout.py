@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from neokeep.errors import AccessError, SourceError
+from neokeep.files import explain
 from neokeep.neo4j.locks import DATABASE_LOCK, STORE_LOCK
 
 if TYPE_CHECKING:
@@ -208,6 +209,8 @@ def _scan(root: Path, folder: str, seen: set[tuple[int, int]]) -> list[tuple[str
             f"{error.filename or place} may not be read by this user",
             remedy="Run neokeep as the user that runs Neo4j, or give this user read access to the database files.",
         ) from error
+    except OSError as error:
+        raise explain(error, "list", place) from error
 
 
 def _measure(entry: os.DirEntry[str]) -> tuple[str, int | None] | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neokeep.errors import AccessError, NeokeepError, SourceError
+from neokeep.files import explain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,6 +127,8 @@ def read_store_id(directory: Path) -> StoreId:
         raise _no_neostore(directory) from None
     except PermissionError as error:
         raise _forbidden(path) from error
+    except OSError as error:
+        raise explain(error, "read", path) from error
     store_id = parse_neostore(page, str(path))
     require_supported(store_id, str(directory))
     return store_id
@@ -168,6 +171,8 @@ def _names(directory: Path) -> list[str]:
         return []
     except PermissionError as error:
         raise _forbidden(directory) from error
+    except OSError as error:
+        raise explain(error, "list", directory) from error
 
 
 def _no_neostore(directory: Path) -> NeokeepError:

@@ -1,0 +1,1 @@
+"""Continuous archiving: following the transaction logs of running servers into a repository."""

@@ -1,0 +1,43 @@
+"""The backups of one database in a repository, looked at again and again: each manifest is read once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from neokeep.errors import IntegrityError
+from neokeep.repository.manifest import PREFIX, Manifest
+
+if TYPE_CHECKING:
+    from neokeep.repository.repository import Repository
+
+
+class Catalogue:
+    """Knows the backups of a database by their labels, which begin with its name."""
+
+    def __init__(self, repository: Repository, database: str) -> None:
+        self._repository = repository
+        self._database = database
+        self._known: dict[str, Manifest] = {}
+
+    def look(self) -> list[Manifest]:
+        """List the backups that are there now and can be read, of every source."""
+        names = [item.name.removeprefix(f"{PREFIX}/") for item in self._repository.storage.list(PREFIX)]
+        present = [name for name in names if name.startswith(f"{self._database}-")]
+        known = self._known
+        self._known = {}
+        for label in present:
+            manifest = known.get(label) or self._read(label)
+            if manifest is not None:
+                self._known[label] = manifest
+        return [manifest for manifest in self._known.values() if manifest.database == self._database]
+
+    def bases(self, source: str) -> list[Manifest]:
+        """List the full backups of this database of a source, newest first: a copy elsewhere is another database."""
+        fulls = [item for item in self.look() if item.type == "full" and item.source.name == source]
+        return sorted(fulls, key=lambda item: item.finished_at, reverse=True)
+
+    def _read(self, label: str) -> Manifest | None:
+        try:
+            return self._repository.manifest(label)
+        except IntegrityError:
+            return None  # No backup can be restored by it; 'verify' tells.

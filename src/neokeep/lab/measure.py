@@ -1,0 +1,72 @@
+"""Measuring whole processes and printing the figures side by side."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from neokeep.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One measured process: wall seconds, peak resident bytes."""
+
+    seconds: float
+    peak: int
+
+
+def measured(command: list[str], environment: Mapping[str, str] | None = None) -> Run:
+    """Run a command to its end; its output is shown only when it fails."""
+    with tempfile.TemporaryFile() as output:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            sys.exit(f"{command} failed:\n{output.read().decode(errors='replace')[-3000:]}")
+    return Run(seconds, usage.ru_maxrss * 1024)
+
+
+def neokeep(*arguments: str) -> Run:
+    """Run a neokeep command."""
+    return measured([sys.executable, "-m", "neokeep", *arguments, "--quiet"])
+
+
+def size_of(directory: Path) -> int:
+    """Add up the sizes in bytes of all files below a directory."""
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def print_table(title: str, rows: Mapping[str, tuple[list[Run], str]]) -> None:
+    """Print for each row the median of its runs, the highest peak, every single value, and its note."""
+    print(f"{title:<28} {'seconds':>8} {'peak memory':>12}")
+    for name, (runs, note) in rows.items():
+        seconds = statistics.median(run.seconds for run in runs)
+        peak = format_size(max(run.peak for run in runs))
+        print(f"  {name:<26} {seconds:8.2f} {peak:>12}   {listed([run.seconds for run in runs])}  {note}")
+
+
+def print_ratio(name: str, first: list[Run], second: list[Run]) -> None:
+    """Print how many times longer the first took, by medians."""
+    ratio = statistics.median(run.seconds for run in first) / statistics.median(run.seconds for run in second)
+    print(f"  {name:<26} {ratio:7.1f}x\n", flush=True)
+
+
+def listed(values: list[float]) -> str:
+    """Write values in a row."""
+    return "[" + " ".join(f"{value:.2f}" if value < 100 else f"{value:.0f}" for value in values) + "]"

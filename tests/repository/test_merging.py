@@ -1,0 +1,404 @@
+"""Merging: few segments are left, no byte is rewritten often, nothing is lost whatever is merged and removed."""
+
+from __future__ import annotations
+
+import math
+import random
+from datetime import timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.backups import SILENT, check, content, expected, new_repository, put_back, take
+from helpers.chains import CHAIN, NOW, commit_more, header, moment_of, run_backup
+from helpers.database import make_database
+from helpers.storages import Wrapped
+from helpers.txcommands import samples
+from helpers.txlog import flipped
+from neokeep.errors import IntegrityError, RepositoryError
+from neokeep.repository import merging
+from neokeep.repository.chains import chain_of
+from neokeep.repository.history import history
+from neokeep.repository.merging import (
+    GRACE,
+    LARGEST,
+    MERGE,
+    RESTING,
+    merge_segments,
+    plan_merges,
+    plan_removals,
+)
+from neokeep.repository.segment import (
+    Piece,
+    SegmentMissing,
+    SegmentName,
+    contiguous,
+    list_segments,
+    read_segment,
+    store_segment,
+)
+from neokeep.repository.transactions import TransactionFilter
+from neokeep.restore.restore import restore
+from neokeep.restore.targets import Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from helpers.database import Synthetic
+    from helpers.storages import MemoryStorage
+    from neokeep.repository.merging import Group
+    from neokeep.repository.repository import Repository
+
+SMALLEST = 400
+"""No segment takes fewer bytes: its header alone has so many."""
+
+
+def segment(first: int, last: int, size: int = 1000, *, hours: float = 0, variant: int = 0) -> SegmentName:
+    identity = b"".join(number.to_bytes(8, "big") for number in (variant, first, last, size))
+    return SegmentName(CHAIN, first, last, size, identity, NOW + timedelta(hours=hours))
+
+
+def path_of(sizes: Sequence[int]) -> list[SegmentName]:
+    return [segment(number, number, size) for number, size in enumerate(sizes, 1)]
+
+
+def merged_path(path: list[SegmentName], groups: Sequence[Group]) -> list[SegmentName]:
+    """The way through the chain once some groups are merged."""
+    instead = {group[0].first: group for group in groups}
+    covered = {part.first for group in groups for part in group[1:]}
+    found: list[SegmentName] = []
+    for one in path:
+        group = instead.get(one.first)
+        if group is not None:
+            found.append(segment(group[0].first, group[-1].last, sum(part.size for part in group)))
+        elif one.first not in covered:
+            found.append(one)
+    return found
+
+
+SIZES = st.lists(
+    st.one_of(st.integers(SMALLEST, 2000), st.integers(SMALLEST, 300_000), st.integers(SMALLEST, 2 * LARGEST)),
+    max_size=120,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(SIZES, st.sets(st.integers(0, 119), max_size=10))
+def test_groups_are_neighbours_on_the_way_that_fit_into_one_segment_and_are_in_one_group_only(
+    sizes: list[int], heavy: set[int]
+) -> None:
+    path = path_of(sizes)
+    resting = {path[at].hash for at in heavy if at < len(path)}
+    groups = plan_merges(path, resting)
+    for group in groups:
+        assert len(group) > 1
+        assert all(one.last + 1 == following.first for one, following in pairwise(group))
+        assert sum(part.size for part in group) <= LARGEST
+        assert all(part.size < RESTING and part.hash not in resting for part in group)
+    parts = [part.first for group in groups for part in group]
+    assert len(parts) == len(set(parts))
+    assert plan_merges(path, resting) == groups
+
+
+@settings(deadline=None, max_examples=100)
+@given(SIZES)
+def test_a_group_holds_many_or_is_large_or_stands_before_a_segment_that_rests(sizes: list[int]) -> None:
+    path = path_of(sizes)
+    resting = {one.first for one in path if one.size >= RESTING}
+    for group in plan_merges(path):
+        small = next((at for at in range(group[-1].last + 1, len(path) + 1) if at in resting), None)
+        assert len(group) >= MERGE or sum(part.size for part in group) > LARGEST - RESTING or small is not None
+
+
+def test_what_rests_is_left_alone_and_so_is_what_is_too_little() -> None:
+    assert plan_merges([]) == []
+    assert plan_merges(path_of([RESTING] * 50)) == []
+    assert plan_merges(path_of([1000] * (MERGE - 1))) == []
+    assert [len(group) for group in plan_merges(path_of([1000] * (3 * MERGE)))] == [MERGE] * 3
+
+
+def test_the_larger_ones_are_merged_too_while_small_ones_never_cease_to_come() -> None:
+    """The new small segments at the end must not keep what stands before them from being merged."""
+    path = path_of([100_000] * MERGE + [1000] * MERGE)
+    assert [[part.size for part in group] for group in plan_merges(path)] == [[1000] * MERGE, [100_000] * MERGE]
+
+
+def test_small_segments_between_two_that_rest_are_merged_however_few_they_are() -> None:
+    path = path_of([RESTING, 1000, 1000, 1000, RESTING, 1000, RESTING, 1000, 1000])
+    assert [[part.first for part in group] for group in plan_merges(path)] == [[2, 3, 4]]
+
+
+def test_a_large_segment_is_not_written_anew_for_a_few_small_ones() -> None:
+    assert plan_merges(path_of([RESTING - 1] + [1000] * (MERGE - 1))) == []
+
+
+ARRIVALS: dict[str, Callable[[random.Random], int]] = {
+    "one small transaction a second": lambda _: 600,
+    "all sizes alike": lambda chance: int(SMALLEST * 10 ** (chance.random() * 3.8)),
+    "seldom a bulk load": lambda chance: 3_500_000 if chance.random() < 0.05 else 700,
+    "about the size of an order": lambda chance: chance.choice([15_000, 17_000, 250_000, 260_000]),
+    "just too small to rest, and tiny": lambda chance: chance.choice([RESTING - 100, SMALLEST]),
+    "seldom one that is just too small to rest": lambda chance: RESTING - 1 if chance.random() < 0.07 else SMALLEST,
+}
+
+
+@pytest.mark.parametrize("kind", ARRIVALS)
+@pytest.mark.parametrize("at_once", [1, 7, 60, 5000])
+def test_of_five_thousand_segments_few_are_left_and_no_byte_is_rewritten_often(kind: str, at_once: int) -> None:
+    chance = random.Random(at_once)
+    sizes = [ARRIVALS[kind](chance) for _ in range(5000)]
+    path: list[SegmentName] = []
+    rewritten = [0] * (len(sizes) + 1)
+    for arrived in range(1, len(sizes) + 1):
+        path.append(segment(arrived, arrived, sizes[arrived - 1]))
+        if arrived % at_once and arrived < len(sizes):
+            continue
+        rounds = 0
+        while groups := plan_merges(path):
+            rounds += 1
+            assert rounds < 30, "it never comes to its end"
+            for group in groups:
+                for number in range(group[0].first, group[-1].last + 1):
+                    rewritten[number] += 1
+            path = merged_path(path, groups)
+    assert [one.first for one in path] == [1, *(one.last + 1 for one in path[:-1])]
+    total = sum(sizes)
+    assert len(path) <= 64 + 2 * total // RESTING
+    # Each time, what holds a byte at least doubles until it rests; and a run between two that rest is merged once more.
+    assert max(rewritten) <= math.log2(LARGEST / SMALLEST) + 1
+    assert sum(count * size for count, size in zip(rewritten[1:], sizes, strict=True)) <= 5 * total
+
+
+RANGES = st.lists(
+    st.tuples(st.integers(1, 20), st.integers(0, 9), st.integers(0, 6), st.integers(0, 3)), min_size=1, max_size=18
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(RANGES, st.data())
+def test_only_what_a_segment_on_the_way_stands_for_long_enough_goes_and_the_way_stays_the_same(
+    ranges: list[tuple[int, int, int, int]], data: st.DataObject
+) -> None:
+    segments = sorted(
+        {segment(first, first + more, hours=hours, variant=variant) for first, more, hours, variant in ranges},
+        key=lambda one: (one.first, one.last, one.hash),
+    )
+    path = contiguous(segments, 0)
+    plan = plan_removals(segments, path)
+    planned = {part.name: larger for larger, parts in plan.items() for part in parts}
+    for one in segments:
+        standing = [
+            larger
+            for larger in path
+            if larger.first <= one.first and one.last <= larger.last and larger.created <= path[-1].created - GRACE
+        ]
+        assert (one.name in planned) == (bool(standing) and one not in path)
+    gone = data.draw(st.sets(st.sampled_from(sorted(planned)))) if planned else set()
+    left = [one for one in segments if one.name not in gone]
+    assert contiguous(left, 0) == path
+    assert contiguous([one for one in segments if one.name not in planned], 0) == path
+
+
+def test_a_clock_that_was_set_back_delays_removals_and_never_hastens_them() -> None:
+    parts = [segment(1, 1, hours=9), segment(2, 2, hours=9)]
+    merged = segment(1, 2, hours=5)
+    for hours, removed in ((5, 0), (5.5, 0), (6, 2)):
+        path = [merged, segment(3, 3, hours=hours)]
+        assert sum(map(len, plan_removals([*parts, *path], path).values())) == removed
+
+
+def test_five_thousand_segments_are_looked_through_at_once() -> None:
+    """Every segment is held against the one on the way that may stand for it, not against all of them."""
+    path = [segment(begin, begin + 9) for begin in range(1, 50_000, 10)] + [segment(50_001, 50_001, hours=2)]
+    parts = [segment(number, number) for number in range(1, 50_001)]
+    assert sum(map(len, plan_removals([*parts, *path], path).values())) == len(parts)
+
+
+class Archived:
+    """A database whose log from transaction 10 on is in small segments, in three log files."""
+
+    def __init__(self, home: Path, kernel: int = 20) -> None:
+        self.made: Synthetic = make_database(home, kernel)
+        found: tuple[Repository, MemoryStorage] = new_repository()
+        self.repository, self.storage = found
+        self.label = take(self.made, self.repository).label
+        for number in range(12):
+            payload = samples(kernel)[number].data
+            if number in {4, 8}:
+                self.made.logs.append(self.made.logs[-1].next([payload]))
+            else:
+                self.made.logs[-1].add(payload)
+            commit_more(self.made, 0)
+            run_backup(self.made, self.repository)
+
+    @property
+    def path(self) -> tuple[SegmentName, ...]:
+        return chain_of(self.repository, self.repository.manifest(self.label)).segments
+
+    def merge(self, first: int = 0, last: int | None = None) -> SegmentName:
+        merged = merge_segments(self.storage, self.path[first:last])
+        assert merged is not None
+        return merged
+
+    def restored(self, home: Path, transaction: int) -> tuple[dict[str, bytes], dict[str, bytes]]:
+        moment = Moment(transaction=transaction)
+        restore(self.repository, home, "neo4j", from_source="test", moment=moment, jobs=1, progress=SILENT)
+        return content(home)
+
+
+@pytest.fixture
+def archived(tmp_path: Path) -> Archived:
+    return Archived(tmp_path / "home")
+
+
+@pytest.mark.parametrize("kernel", [4, 20, 32])
+def test_a_merged_segment_holds_what_its_parts_hold_and_restores_to_the_last_bit(tmp_path: Path, kernel: int) -> None:
+    archived = Archived(tmp_path / "home", kernel)
+    parts = archived.path
+    assert len(parts) == 12
+    contents = [read_segment(archived.storage, part) for part in parts]
+    merged = archived.merge()
+    described, data = read_segment(archived.storage, merged)
+    assert data == b"".join(content for _, content in contents)
+    assert (described.first, described.last) == (parts[0].first, parts[-1].last)
+    assert (described.follows, described.tail) == (contents[0][0].follows, contents[-1][0].tail)
+    assert [(piece.version, piece.start == 0) for piece in described.pieces] == [(1, False), (2, True), (3, True)]
+    assert archived.path == (merged,)
+    for part in parts:
+        archived.storage.delete(part.name)
+    put_back(archived.repository, tmp_path / "restored")
+    assert content(tmp_path / "restored") == expected(archived.made)
+    assert check(archived.repository).ok
+
+
+def test_log_verify_and_restores_to_a_moment_answer_the_same_before_and_after(
+    archived: Archived, tmp_path: Path
+) -> None:
+    first, last = archived.path[0].first, archived.path[-1].last
+
+    def answers(folder: Path) -> object:
+        chain = chain_of(archived.repository, archived.repository.manifest(archived.label))
+        listed = history(archived.repository, chain, TransactionFilter(first=first), 100)
+        some = history(archived.repository, chain, TransactionFilter(first=first + 3, last=first + 5), 100)
+        states = [archived.restored(folder / str(number), number) for number in (first, first + 5, last)]
+        times = [
+            restore(
+                archived.repository, folder / f"time-{number}", "neo4j", from_source="test",
+                moment=Moment(time=moment_of(number)), jobs=1, progress=SILENT,
+            ).last_tx
+            for number in (first + 1, last)
+        ]  # fmt: skip
+        return listed, some, states, times, check(archived.repository).ok
+
+    before = answers(tmp_path / "before")
+    parts = archived.path
+    archived.merge(0, 5)
+    archived.merge(1, 8)
+    assert answers(tmp_path / "merged") == before
+    for part in set(parts) - set(archived.path):
+        archived.storage.delete(part.name)
+    assert answers(tmp_path / "removed") == before
+
+
+def test_merging_the_same_parts_again_makes_the_same_segment(archived: Archived) -> None:
+    parts = archived.path
+    assert merge_segments(archived.storage, parts) == merge_segments(archived.storage, parts)
+    assert len(list_segments(archived.storage, archived.label)) == len(parts) + 1
+
+
+@pytest.mark.parametrize("number", [0, 3, 11])
+def test_a_part_that_is_damaged_or_missing_is_refused_and_everything_stays(archived: Archived, number: int) -> None:
+    parts = archived.path
+    name = parts[number].name
+    data = archived.storage.objects[name]
+    archived.storage.replace(name, flipped(data, len(data) // 2))
+    before = dict(archived.storage.objects)
+    with pytest.raises(IntegrityError, match="is damaged"):
+        merge_segments(archived.storage, parts)
+    assert archived.storage.objects == before
+    archived.storage.delete(name)
+    with pytest.raises(SegmentMissing):
+        merge_segments(archived.storage, parts)
+    assert len(archived.storage.objects) == len(before) - 1
+
+
+def put(storage: MemoryStorage, first: int, last: int, data: bytes = b"log", **fields: Any) -> SegmentName:
+    pieces = [Piece(version=0, start=1000 * first, length=len(data))]
+    return store_segment(storage, msgspec.structs.replace(header(first, last, pieces), **fields), data)
+
+
+@pytest.mark.parametrize(("first", "fields"), [(4, {}), (2, {}), (3, {"follows": 8}), (3, {"store_id": "another"})])
+def test_parts_that_do_not_follow_on_one_another_are_refused(first: int, fields: dict[str, Any]) -> None:
+    _, storage = new_repository()
+    parts = [put(storage, 1, 2), put(storage, first, 5, **fields)]
+    with pytest.raises(IntegrityError, match="does not follow on the segment before it"):
+        merge_segments(storage, parts)
+    assert len(storage.names("segments/")) == 2
+
+
+def test_pieces_are_joined_where_one_goes_on_behind_the_other_and_nowhere_else() -> None:
+    _, storage = new_repository()
+    places = [(0, 100, 5), (0, 105, 5), (1, 0, 9), (1, 9, 1), (2, 0, 3), (2, 4, 3)]
+    parts = [
+        store_segment(
+            storage, header(at, at, [Piece(version=version, start=start, length=size)]), bytes([at]) * size
+        )
+        for at, (version, start, size) in enumerate(places, 1)
+    ]  # fmt: skip
+    merged = merge_segments(storage, parts)
+    assert merged is not None
+    described, data = read_segment(storage, merged)
+    assert [(piece.version, piece.start, piece.length) for piece in described.pieces] == [
+        (0, 100, 10), (1, 0, 10), (2, 0, 3), (2, 4, 3),
+    ]  # fmt: skip
+    assert data == b"".join(bytes([at]) * size for at, (_, _, size) in enumerate(places, 1))
+
+
+def test_the_earliest_and_the_latest_commit_time_of_all_parts_count() -> None:
+    _, storage = new_repository()
+    times = [(3, 4), (1, 9), (5, 6)]
+    parts = [
+        put(
+            storage, at, at,
+            first_commit_time=NOW + timedelta(seconds=begin), last_commit_time=NOW + timedelta(seconds=end),
+        )
+        for at, (begin, end) in enumerate(times, 1)
+    ]  # fmt: skip
+    merged = merge_segments(storage, parts)
+    assert merged is not None
+    described, _ = read_segment(storage, merged)
+    assert described.first_commit_time == NOW + timedelta(seconds=1)
+    assert described.last_commit_time == NOW + timedelta(seconds=9)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "held"),
+    [([30, 30, 30, 30], 3), ([90, 30, 5], 0), ([101, 1], 0), ([1, 101], 0), ([60, 30, 11], 0), ([50, 50, 1], 2)],
+)
+def test_segments_that_hold_much_log_in_few_bytes_become_no_segment_that_holds_too_much(
+    monkeypatch: pytest.MonkeyPatch, sizes: list[int], held: int
+) -> None:
+    monkeypatch.setattr(merging, "LARGEST_CONTENT", 100)
+    _, storage = new_repository()
+    parts = [put(storage, at, at, bytes(size)) for at, size in enumerate(sizes, 1)]
+    merged = merge_segments(storage, parts)
+    assert (merged.last if merged else 0) == held
+    assert len(storage.names("segments/")) == len(sizes) + bool(held)
+
+
+@pytest.mark.parametrize("failing", ["create", "read"])
+def test_a_storage_that_fails_leaves_the_parts_and_the_chain_as_they_are(archived: Archived, failing: str) -> None:
+    path = archived.path
+
+    def fails(operation: str, name: str) -> None:
+        if operation == failing and name.startswith("segments/"):
+            raise RepositoryError("input/output error")
+
+    with pytest.raises(RepositoryError):
+        merge_segments(Wrapped(archived.storage, fails), path)
+    assert archived.path == path
