@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers import txcommands
 from helpers.redo_model import KERNELS, SIZES, Maker, payload
+from helpers.txcommands import rule, schema
 from helpers.txlog import transaction_bytes
 from neokeep.neo4j.log.checkpoint import LogPosition
 from neokeep.neo4j.log.commands import UnknownCommand, commands
@@ -130,7 +130,7 @@ def each_kind(kernel: int) -> Iterator[bytes]:
     kinds = [maker.node, maker.relationship, maker.property, maker.group, maker.token, maker.schema, maker.metadata]
     for make in [*kinds, maker.nothing, maker.nothing, maker.nothing]:
         yield make().data
-    yield txcommands.schema(kernel, 3, txcommands.rule(kernel), txcommands.rule(kernel), with_map=True)
+    yield schema(kernel, 3, rule(kernel), rule(kernel), with_map=True)
 
 
 @pytest.mark.parametrize("kernel", [4, 9, 20, 32])
