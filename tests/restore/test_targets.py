@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -153,7 +153,9 @@ def test_any_transaction_is_planned_as_a_walk_from_base_to_base_would(windows: l
 
 @settings(deadline=None, max_examples=200)
 @given(WINDOWS, st.integers(-2000, 60_000))
-def test_any_time_is_planned_in_the_newest_window_that_is_open_then(windows: list[Window], milliseconds: int) -> None:
+def test_any_time_is_planned_in_the_newest_window_that_is_open_then_of_those_that_were_lived(
+    windows: list[Window], milliseconds: int
+) -> None:
     time = BEGIN + timedelta(milliseconds=milliseconds)
     newest_first = sorted(windows, key=lambda item: item.chain.base.finished_at, reverse=True)
     open_then = [item for item in newest_first if time_of(item.first) <= time <= time_of(item.last)]
@@ -162,6 +164,7 @@ def test_any_time_is_planned_in_the_newest_window_that_is_open_then(windows: lis
             plan_moment(windows, Moment(time=time))
         return
     plan = plan_moment(windows, Moment(time=time))
+    open_then = [item for item in open_then if item.chain.base.finished_at <= time] or open_then
     assert plan.base == open_then[0].chain.base
     held = {number for segment in plan.segments for number in range(segment.first, segment.last + 1)}
     assert {number for number in range(open_then[0].first + 1, 61) if time_of(number) <= time} <= held
@@ -208,3 +211,10 @@ def test_a_base_without_any_transaction_opens_its_window_at_zero() -> None:
     one = Window(Chain(empty, (named(1, 4, chain="e"),)), None, time_of(4))
     assert (one.first, one.last) == (0, 4)
     assert len(plan_moment([one], Moment(transaction=3)).segments) == 1
+
+
+def test_a_time_is_restored_from_the_history_that_was_lived_at_that_time() -> None:
+    lived = window("lived", 10, (10,), finished=11)
+    after_a_loss = replace(window("after", 10, (5,), finished=40), closes_at=time_of(45))
+    assert plan_moment([lived, after_a_loss], Moment(time=time_of(15))).base.label == "lived"
+    assert plan_moment([lived, after_a_loss], Moment(time=time_of(41))).base.label == "after"

@@ -106,9 +106,11 @@ def _plan_transaction(windows: Sequence[Window], transaction: int) -> RestorePla
 
 
 def _plan_time(windows: Sequence[Window], time: datetime) -> RestorePlan:
-    for window in windows:
-        if window.opens_at is None or window.closes_at is None or not window.opens_at <= time <= window.closes_at:
-            continue
+    open_then = [one for one in windows if one.opens_at and one.closes_at and one.opens_at <= time <= one.closes_at]
+    # A window opens with its last transaction, which may be older than a history that was lost before the backup was
+    # taken. One whose backup was there at the time tells what was so then.
+    lived = [one for one in open_then if one.chain.base.finished_at <= time]
+    for window in lived or open_then:
         return RestorePlan(window.chain.base, _until(window, time), Moment(time=time))
     moments = sorted({point for window in windows for point in (window.opens_at, window.closes_at) if point})
     below = max((point for point in moments if point < time), default=None)
