@@ -26,11 +26,12 @@ from neokeep.repository.chains import chain_of
 from neokeep.repository.merging import merge_segments
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from helpers.database import Synthetic
     from neokeep.repository.segment import SegmentName
+    from neokeep.storage.base import StoredObject
 
 
 @pytest.fixture(autouse=True)
@@ -256,11 +257,11 @@ def test_a_chain_without_any_transaction_is_waited_with_until_something_is_commi
     found = Followed(made)
     found.tick()
     found.full_ends()
-    read = count_reads(found)
+    asked = count_questions(found)
     for _ in range(50):
         found.tick()
     assert found.kinds() == ["full backup begun", "full backup"]
-    assert len(read) < 10, "the repository is not read every second"
+    assert len(asked) < 10, "the repository is asked every second"
     found.follower.tell_state()
     assert found.events[-1].lag_transactions == 0
     commit_more(made, 2)
@@ -283,16 +284,22 @@ def empty_database(tmp_path: Path) -> Synthetic:
     return made.write()
 
 
-def count_reads(found: Followed) -> list[str]:
-    read: list[str] = []
-    plain = found.memory.read
+def count_questions(found: Followed) -> list[str]:
+    """Have everything noted that is read or listed."""
+    asked: list[str] = []
+    read, listed = found.memory.read, found.memory.list
 
-    def counted(name: str, offset: int = 0, length: int | None = None) -> bytes:
-        read.append(name)
-        return plain(name, offset, length)
+    def noted_read(name: str, offset: int = 0, length: int | None = None) -> bytes:
+        asked.append(name)
+        return read(name, offset, length)
 
-    found.memory.read = counted  # type: ignore[method-assign]
-    return read
+    def noted_list(prefix: str) -> Iterator[StoredObject]:
+        asked.append(prefix)
+        return listed(prefix)
+
+    found.memory.read = noted_read  # type: ignore[method-assign]
+    found.memory.list = noted_list  # type: ignore[method-assign]
+    return asked
 
 
 def test_stopping_ships_the_rest_and_tells_the_end(made: Synthetic, tmp_path: Path) -> None:

@@ -152,6 +152,7 @@ def test_the_newer_full_backup_of_another_process_is_taken_over_once_the_old_cha
     found.tick(1)
     assert len(chains_of(found)) == 2
     require_windows_meet(found)
+    assert found.reached(chains_of(found)[1]) == found.last, "the new chain lacks what the old one holds"
     assert not found.told("gap", "broken", "trouble", "full backup begun")[1:]
     found.follower.finish()
     found.require_restorable(tmp_path / "restored")

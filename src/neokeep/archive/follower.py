@@ -147,7 +147,7 @@ class Follower:
         if self._newer is not None:
             following = self._change_over(following, self._newer)
         # A new chain gets at once what the one before may hold already: a restore takes the newest one.
-        more = self._ship(following, patient=looks or bool(self._trouble), everything=self._fresh)
+        more = self._ship(following, patient=looks, everything=self._fresh)
         if self._fresh:
             # Only now it is proven that the chain goes on.
             self._fresh = self._broken = False
