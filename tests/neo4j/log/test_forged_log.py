@@ -71,13 +71,24 @@ def test_a_forged_end_does_not_end_its_transaction(kernel: int, rest: Rest, zero
         expect_true_ends(forged_log(kernel, rest, before, after), zeros)
 
 
+@pytest.mark.parametrize("kernel", FAMILIES)
+@pytest.mark.parametrize("rest", [rest for name, rest in RESTS.items() if name != "zeros"])
+@pytest.mark.parametrize("piece", [23, 30, 100])
+def test_a_forged_end_in_another_window_than_the_true_one_does_not_end_its_transaction(
+    kernel: int, rest: Rest, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "PIECE", piece)
+    for before, after in (([], []), ([b"one", b"two"], [b"four", b"five"])):
+        expect_true_ends(forged_log(kernel, rest, before, after))
+
+
 @given(st.sampled_from(FAMILIES), st.lists(st.sampled_from(list(RESTS)), min_size=1, max_size=3), st.data())
 def test_forged_ends_in_several_transactions_do_not_end_them(
     kernel: int, names: list[str], choices: st.DataObject
 ) -> None:
     built = build_log(kernel, [b"one"])
     for name in names:
-        inside, rest = choices.draw(st.binary(max_size=40)), choices.draw(st.binary(max_size=40))
+        inside, rest = choices.draw(st.binary(max_size=40)), choices.draw(st.binary(max_size=40)).replace(b"\0", b"\1")
 
         def behind(so_far: bytes, name: str = name, rest: bytes = rest) -> bytes:
             return RESTS[name](built, so_far) + rest + b"\1"

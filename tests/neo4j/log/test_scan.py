@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import txlog
-from helpers.hostile import FAMILIES, CountingReader, growing, hostile_logs, overwritten
+from helpers.hostile import FAMILIES, CountingReader, checksum, growing, hostile_logs, overwritten
 from helpers.txlog import BuiltLog, build_log, fake_commit, reader
 from neokeep.neo4j.log import boundaries, scan
 from neokeep.neo4j.log.scan import Scan, Tail, has_commit, scan_log
@@ -119,6 +119,50 @@ def test_many_fake_commit_entries_do_not_make_the_work_grow_with_its_square(
         monkeypatch.setattr(scan, "PIECE", piece)
         expect_all(found(built.data, built), built)
         assert summed < 10 * len(built.data)
+
+
+def with_start(kernel: int, transaction: bytes, at: int, replacement: bytes) -> bytes:
+    """A transaction with other bytes in its start entry, and the checksum that is right for them."""
+    body = overwritten(transaction, at, replacement)[:-4]
+    return body + checksum(kernel, body)
+
+
+ODD_STARTS = [
+    ("kernel version", b"\x1f", ""),
+    ("type", b"\x0a", "a chunk start entry where a transaction must start"),
+    ("previous checksum", b"\xab\xcd\xef\x01", "its previous checksum differs"),
+    ("length", b"\xff\xff\xff\xff", "an impossible additional header length"),
+    ("length", b"\x01\x01\x01\x01", "an impossible additional header length"),
+]
+
+
+@pytest.mark.parametrize("piece", [300, 1 << 22])
+@pytest.mark.parametrize(
+    ("kernel", "place", "replacement", "reason"),
+    [(kernel, *odd) for kernel in FAMILIES for odd in ODD_STARTS if kernel <= 21 or odd[0] != "previous checksum"],
+)
+def test_a_start_entry_that_does_not_fit_ends_the_log_although_its_checksum_is_right(
+    kernel: int, place: str, replacement: bytes, reason: str, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "PIECE", piece)
+    size = len(txlog.start_entry(kernel, 1, 0, 1))
+    at = {"kernel version": 0, "type": 1, "previous checksum": 18, "length": size - 4}[place]
+    built = build_log(kernel, [b"x" * 30] * 50, previous_checksum=0xABCD)
+    for number in (0, 1, 30, 47):
+        start, end = built.boundaries[number : number + 2]
+        odd = with_start(kernel, built.data[start:end], at, replacement)
+        data = built.data[:start] + odd + built.data[end:]
+        result = scan_log(reader(data), built.header, previous_checksum=0xABCD)
+        assert (list(result.ends), result.tail) == (built.ends[:number], Tail.DAMAGED)
+        assert reason in result.reason
+
+
+@pytest.mark.parametrize("kernel", [4, 16, 20])
+def test_the_first_of_many_is_held_to_the_checksum_of_the_file_before(kernel: int) -> None:
+    built = build_log(kernel, [b"x" * 30] * 50, previous_checksum=0xABCD)
+    assert scan_log(reader(built.data), built.header, previous_checksum=0xABCD).tail is Tail.END_OF_FILE
+    broken = scan_log(reader(built.data), built.header, previous_checksum=0xABCE)
+    assert (broken.tail, len(broken.ends)) == (Tail.DAMAGED, 0)
 
 
 @pytest.mark.parametrize("kernel", FAMILIES)

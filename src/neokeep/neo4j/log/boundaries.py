@@ -226,7 +226,7 @@ def _commit_entry(window: Window, scan: Scan, search: int, kernel_version: int, 
         # Sum what cannot be part of a commit entry any more, and read on.
         keep = max(summed, window.end - entries.COMMIT_SIZE + 1)
         checksum = crc32c(view[summed - window.base : keep - window.base], checksum)
-        summed = search = keep
+        summed, search = keep, max(search, keep)
         if not window.extend(keep):
             why = f"the checksum in its commit entry at {unfit} does not fit" if unfit else "it has no commit entry"
             raise Torn(f"transaction {scan.last_transaction + 1} at {start} is not complete: {why}")
