@@ -405,3 +405,37 @@ def test_a_full_backup_that_others_took_meanwhile_is_followed_at_once(followed: 
     followed.tick()
     followed.tick()
     assert followed.kinds()[-2:] == ["broken", "following"]
+
+
+def test_a_full_backup_of_another_hand_is_followed_also_while_its_own_ones_fail(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = full.full_backup
+    monkeypatch.setattr(full, "full_backup", cannot_be_captured)
+    fork(followed.made)
+    for _ in range(2000):
+        followed.tick()
+        followed.full_ends()
+    assert followed.told("full backup failed")[-1].retry_seconds == 900.0
+    monkeypatch.setattr(full, "full_backup", plain)
+    take(followed.made, followed.repository)
+    monkeypatch.setattr(full, "full_backup", cannot_be_captured)
+    for _ in range(62):
+        followed.tick()
+    assert len(followed.told("following")) == 2
+
+
+def test_two_servers_of_one_name_do_not_break_the_chains_of_each_other(followed: Followed, tmp_path: Path) -> None:
+    made = make_database(tmp_path / "other")
+    made.store["neostore"] = neostore_bytes(made.kernel, random_id=-99)
+    made.write()
+    other = Followed(made, memory=followed.memory)
+    for _ in range(8):
+        for one in (other, followed):
+            commit_more(one.made, 1)
+            one.tick(61)
+            one.full_ends()
+    for one in (other, followed):
+        assert len(one.told("full backup begun")) == 1
+        assert one.archived == one.last
+        assert not one.told("broken", "gap")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from socket import gethostname
 
 import msgspec
 import pytest
@@ -11,7 +13,10 @@ from helpers.manifests import NOW, full_manifest
 from helpers.storages import MemoryStorage, Wrapped
 from neokeep.archive.catalogue import Catalogue
 from neokeep.errors import RepositoryError
+from neokeep.neo4j.source import future_source
 from neokeep.repository.repository import Repository
+
+SOURCE = replace(future_source("/h"), name="test")
 
 
 class Shelf:
@@ -30,9 +35,9 @@ class Shelf:
             if self.fails:
                 raise RepositoryError("input/output error")
 
-    def put(self, label: str, *, minutes: int = 0, source: str = "test", **fields: object) -> None:
+    def put(self, label: str, *, minutes: int = 0, source: str = "test", home: str = "/h", **fields: object) -> None:
         manifest = full_manifest(label, finished_at=NOW + timedelta(minutes=minutes), **fields)
-        named = msgspec.structs.replace(manifest.source, name=source)
+        named = msgspec.structs.replace(manifest.source, name=source, host=gethostname(), home=home)
         Repository.open(self.storage).commit(msgspec.structs.replace(manifest, source=named))
 
 
@@ -88,5 +93,13 @@ def test_full_backups_of_the_source_come_newest_first(shelf: Shelf) -> None:
     shelf.put("neo4j-3F", minutes=7)
     shelf.put("neo4j-4F", minutes=11, source="another")
     shelf.put("neo4j-2F_1I", minutes=12, type="incremental", base="neo4j-2F")
-    bases = Catalogue(shelf.repository, "neo4j").bases("test")
+    bases = Catalogue(shelf.repository, "neo4j").bases(SOURCE, "a store")
     assert [item.label for item in bases] == ["neo4j-2F", "neo4j-3F", "neo4j-1F"]
+
+
+def test_another_store_counts_only_where_it_was_at_the_same_place(shelf: Shelf) -> None:
+    shelf.put("neo4j-1F", minutes=1, home="/moved")
+    shelf.put("neo4j-2F", minutes=2, store_id="another")
+    shelf.put("neo4j-3F", minutes=3, store_id="another", home="/elsewhere")
+    bases = Catalogue(shelf.repository, "neo4j").bases(SOURCE, "a store")
+    assert [item.label for item in bases] == ["neo4j-2F", "neo4j-1F"]

@@ -88,7 +88,7 @@ def test_an_outage_is_told_waited_for_longer_and_longer_and_caught_up_with(
     waits: list[float] = []
     for _ in range(9):
         waits.append(found.tick(waits[-1] if waits else 1.0))
-    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert waits == [1, 2, 4, 8, 15, 15, 15, 15, 15]
     trouble = found.told("trouble")[0]
     assert (trouble.message, trouble.remedy, trouble.kind) == ("the repository is away", "Mount it.", "repository")
     assert trouble.retry_seconds == 1

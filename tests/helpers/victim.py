@@ -112,13 +112,14 @@ def _do(order: dict[str, Any]) -> None:
     if order["do"] == "backup":
         if "label" in order:
             manifest.new_label = lambda *_: order["label"]
-        options = CaptureOptions(type=order.get("type", "full"), jobs=2, gentle=False)
+        # One thread, so that the calls come in one order and each of them is met once.
+        options = CaptureOptions(type=order.get("type", "full"), jobs=1, gentle=False)
         backup.back_up(find_source(home, name="test"), repository, ["neo4j"], options=options, progress=SILENT)
     elif order["do"] == "archive":
         _follow(order)
     else:
         restore(
-            repository, home, "neo4j", label=order["label"], from_source="test", overwrite=True, jobs=2, progress=SILENT
+            repository, home, "neo4j", label=order["label"], from_source="test", overwrite=True, jobs=1, progress=SILENT
         )
 
 

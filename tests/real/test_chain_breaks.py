@@ -150,7 +150,7 @@ class Breaking:
         names = [f"{what} {number}" for number in range(5)]
         table = self.directory / f"{what}.csv"
         table.write_text(":ID,name\n" + "".join(f"{at},{name}\n" for at, name in enumerate(names)), encoding="utf-8")
-        self.admin.import_full(database, [f"Mark={table}"], (), "--normalize-types=true")
+        self.admin.import_full(database, [f"Mark={table}"])
         return names
 
     @property

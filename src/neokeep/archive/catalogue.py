@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from socket import gethostname
 from typing import TYPE_CHECKING
 
 from neokeep.errors import IntegrityError
 from neokeep.repository.manifest import PREFIX, Manifest
 
 if TYPE_CHECKING:
+    from neokeep.neo4j.source import Source
     from neokeep.repository.repository import Repository
 
 
@@ -31,9 +33,20 @@ class Catalogue:
                 self._known[label] = manifest
         return [manifest for manifest in self._known.values() if manifest.database == self._database]
 
-    def bases(self, source: str) -> list[Manifest]:
-        """List the full backups of this database of a source, newest first: a copy elsewhere is another database."""
-        fulls = [item for item in self.look() if item.type == "full" and item.source.name == source]
+    def bases(self, source: Source, store_id: str) -> list[Manifest]:
+        """List the full backups of this database of a source, newest first: a copy elsewhere is another database.
+
+        Two servers may have been given one name: what is of another store and from another place does not count, else
+        each of them would break the chain of the other, for ever.
+        """
+        here = (gethostname(), str(source.home))
+        fulls = [
+            item
+            for item in self.look()
+            if item.type == "full"
+            and item.source.name == source.name
+            and (item.store_id == store_id or (item.source.host, item.source.home) == here)
+        ]
         return sorted(fulls, key=lambda item: item.finished_at, reverse=True)
 
     def _read(self, label: str) -> Manifest | None:

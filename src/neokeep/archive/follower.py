@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 LOOK_AROUND_SECONDS = 60.0
 """Time between two looks at what changes rarely: newer full backups, the policy, damage in the log, small segments."""
 
-LONGEST_RETRY_SECONDS = 60.0
+LONGEST_RETRY_SECONDS = 15.0
 
 _REAL_CLOCK = Clock()
 
@@ -137,7 +137,7 @@ class Follower:
         """Do all that is due; True when there is more to ship at once."""
         now = self._clock.elapsed()
         self._newer = self._fulls.ended() or self._newer
-        looks = now - self._looked_at >= LOOK_AROUND_SECONDS
+        looks = self._looks_due
         following = self._following or self._begin()
         if following is None:
             return False
@@ -159,19 +159,24 @@ class Follower:
             self._keep_up(following.chain.base)
         return more
 
+    @property
+    def _looks_due(self) -> bool:
+        return self._clock.elapsed() - self._looked_at >= LOOK_AROUND_SECONDS
+
     def _begin(self) -> Following | None:
         """Go on with the newest chain, or have a full backup begin one."""
-        if self._rests() or not (self._fulls.may_begin or self._newer):
+        if self._rests() or not (self._fulls.may_begin or self._newer or self._looks_due):
             return None
         database = self._look_at_source()
-        bases = self._catalogue.bases(self.source.name)
+        bases = self._catalogue.bases(self.source, str(database.store_id()))
         self._known.update(item.label for item in bases)
+        self._looked_at = self._clock.elapsed()
         base = self._newer or next(iter(bases), None)
         if base is None:
             self._fulls.begin(self.source, database, "there is no full backup of this database yet")
             return None
         if base.tail is None:
-            self._resting, self._looked_at = (database, base), self._clock.elapsed()
+            self._resting = (database, base)
             if self._rests():
                 self._lag = NONE
                 return None
@@ -182,7 +187,7 @@ class Follower:
 
     def _rests(self) -> bool:
         """Tell whether nothing was committed since a full backup that saw no transaction: nothing is to be followed."""
-        if self._resting is None or self._clock.elapsed() - self._looked_at >= LOOK_AROUND_SECONDS:
+        if self._resting is None or self._looks_due:
             return False
         database, base = self._resting
         same = str(database.store_id()) == base.store_id
@@ -314,7 +319,7 @@ class Follower:
         database = self._look_at_source()
         if database != following.database:
             self._following = replace(following, database=database)
-        bases = self._catalogue.bases(self.source.name)
+        bases = self._catalogue.bases(self.source, following.chain.base.store_id)
         followed = following.chain.base.label
         if followed not in {item.label for item in bases}:
             raise ChainBroken(f"the full backup {followed} is not in the repository any more")

@@ -101,11 +101,12 @@ class Admin:
     ) -> AdminResult:
         """Import CSV files into a database that does not exist yet; each group is `[Labels=]header.csv,data.csv`."""
         groups = [*(f"--nodes={group}" for group in nodes), *(f"--relationships={group}" for group in relationships)]
-        # Without a place of its own the report lands in the current directory.
+        # Without a place of its own the report lands in the current directory. It stands behind the groups, which
+        # would else take the name of the database for one more file.
         report = f"--report-file={self.home / 'logs' / 'import.report'}"
         if self._is_old:
-            return self._must("import", f"--database={database}", report, *groups, *options)
-        return self._must("database", "import", "full", report, *groups, *options, database)
+            return self._must("import", f"--database={database}", *groups, *options, report)
+        return self._must("database", "import", "full", *groups, *options, report, database)
 
     def run(self, *arguments: str) -> AdminResult:
         """Run the tool with these arguments; what it prints, both streams together."""
