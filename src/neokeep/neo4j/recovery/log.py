@@ -47,6 +47,13 @@ class LogPart:
         begins[:1], begins[1:] = self.start, self.ends[:-1]
         return begins
 
+    def split(self, last: int) -> tuple[LogPart, LogPart]:
+        """Part what is to be applied: up to transaction `last`, and behind it."""
+        first = self.last_transaction - len(self.ends) + 1
+        kept = max(0, min(len(self.ends), last - first + 1))
+        at = int(self.ends[kept - 1]) if kept else self.start
+        return replace(self, ends=self.ends[:kept]), replace(self, start=at, ends=self.ends[kept:])
+
     def content(self) -> NDArray[np.uint8]:
         """Give the bytes of the file, uint8, mapped and not read."""
         with explained("read", self.path):
