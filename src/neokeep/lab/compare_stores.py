@@ -193,12 +193,6 @@ def _names(first: Path, second: Path, geometry: Mapping[Store, Geometry]) -> Ite
                 yield Difference(f"names of {FILES[store]}", number, ours.get(number), theirs.get(number))
 
 
-def all_token_names(directory: Path, *, aligned: bool) -> dict[Store, list[str]]:
-    """Read the names of all labels, relationship types and property keys."""
-    geometry = geometries(directory, aligned=aligned)
-    return {store: [name.decode() for name in token_names(directory, store, geometry).values()] for store in _TOKENS}
-
-
 def token_names(directory: Path, store: Store, geometry: Mapping[Store, Geometry]) -> dict[int, bytes]:
     """Read the names of all labels, relationship types or property keys, as UTF-8, by their ids."""
     tokens, chains = (_all(directory / FILES[each], geometry[each]) for each in (store, _TOKENS[store]))

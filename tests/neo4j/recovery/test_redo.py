@@ -104,7 +104,7 @@ def test_stretches_smaller_than_a_command_change_nothing(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stretches, "OUTPUT_BYTES", room)
         patch.setattr(stretches, "OUTPUT_ROWS", 1 + room // 100)
-        patch.setattr(redo, "METADATA_VALUES", 1)
+        patch.setattr(stretches, "METADATA_VALUES", 1)
         patch.setattr(pages, "PAGES_AT_ONCE", 2)
         done = place.redo()
     for commands in made:
