@@ -222,7 +222,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "backup", LABEL,
-        "One backup, by the label that `neokeep info` shows. Not set: for restore and log the newest, else all.",
+        "One backup, by the label that `neokeep info` shows; with a moment, the chain of that backup. "
+        "Not set: for restore and log the newest, else all.",
         ("restore", "info", "log", "verify"), in_environment=False, in_file=False,
     ),
     Option(

@@ -144,6 +144,25 @@ def test_a_home_without_any_neo4j_gets_a_clean_store_from_the_command_line(crash
         assert [*look_at(neo4j, server.home), *check(neo4j, server.home)] == []
 
 
+def test_a_moment_before_the_end_of_a_full_backup_is_restored_by_going_back(crashed: Crashed) -> None:
+    (window,) = json.loads(neokeep("info", "--repo", crashed.place).stdout)["windows"]
+    assert window["first_tx"] < window["last_tx"] - 30
+    target = (window["first_tx"] + window["last_tx"]) // 2
+    server = crashed.home("back")
+    words = ("restore", "neo4j", "--home", str(server.home), "--repo", crashed.place, "--to-tx", str(target))
+    refused = neokeep(*words, "--recover", "neo4j")
+    assert (refused.returncode, json.loads(refused.stdout)["error"]["kind"]) == (2, "usage")
+    ran = neokeep(*words)
+    assert ran.returncode == 0, ran.stderr
+    report = json.loads(ran.stdout)
+    assert (report["last_tx"], report["recovered_by"]) == (target, "native")
+    assert any("rebuilds all indexes" in step for step in report["next_steps"])
+    with EmbeddedNeo4j(server.distribution) as neo4j:
+        assert [*look_at(neo4j, server.home), *check(neo4j, server.home)] == []
+    too_early = neokeep(*words[:-1], str(window["first_tx"] - 1))
+    assert too_early.returncode == 2
+
+
 def test_what_is_not_understood_is_recovered_by_the_neo4j_of_the_home(
     crashed: Crashed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,9 +31,9 @@ from neokeep.lab.random_graph import RandomGraph
 from neokeep.lab.recovery_report import ComparedWorkload, RecoveryComparison
 from neokeep.neo4j.log.checkpoint import parse_checkpoints
 from neokeep.neo4j.log.header import parse_header
-from neokeep.neo4j.store.layout import NEOSTORE
 from neokeep.neo4j.recovery.neostore import LAST_CONSTRAINT
 from neokeep.neo4j.source import find_source
+from neokeep.neo4j.store.layout import NEOSTORE
 from neokeep.progress import Silent
 from neokeep.repository.open import init_repository, open_repository
 from neokeep.restore.recover import NATIVE, is_clean, recover_natively

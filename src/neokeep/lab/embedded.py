@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 _HEAP = "768m"
 _LONGEST_SECONDS = 600
-_POPULATING = "SHOW INDEXES YIELD state WHERE state = 'POPULATING' RETURN count(*) AS number"
+_POPULATING = (
+    "SHOW INDEXES YIELD state, populationPercent "
+    "WHERE state = 'POPULATING' AND populationPercent < 100 RETURN count(*) AS number"
+)
 
 
 class EmbeddedNeo4j:
@@ -56,8 +59,9 @@ class EmbeddedNeo4j:
             self._process.wait(_LONGEST_SECONDS)
         finally:
             self._process.kill()
-            self._process.wait()
-            self._errors.close()
+            # Waits for it and closes the pipes.
+            with self._process:
+                self._errors.close()
 
     def run(self, home: Path, database: str, statements: Sequence[str] = ()) -> list[list[dict[str, Any]]]:
         """Open the databases of a home, recovering them, run statements in one of them, and close all in order.
@@ -138,7 +142,8 @@ def _run(order: dict[str, Any]) -> dict[str, Any]:
         database = service.database(order["database"])
         if not database.isAvailable(60_000):
             return {"error": f"database {order['database']} did not open"}
-        # Not db.awaitIndexes: it gives up where one index cannot be made, as on values that are too long for it.
+        # Not db.awaitIndexes: it gives up where one index cannot be made, and waits for ever for that of a constraint
+        # which a crash left half made.
         while order["statements"] and _rows(database, _POPULATING)[0]["number"]:
             time.sleep(0.02)
         return {"rows": [_rows(database, statement) for statement in order["statements"]]}
