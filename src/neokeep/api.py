@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ArchiveEvent,
         BackupReport,
         CheckReport,
+        ConsolidateReport,
         InfoReport,
         LogReport,
         RestoreReport,
@@ -198,13 +199,65 @@ def log(
     return history(opened, chain, wanted, limit)
 
 
+def consolidate(
+    repository: Place,
+    database: str,
+    *,
+    label: str | None = None,
+    from_source: str | None = None,
+    engine: str = "native",
+    home: Directory | None = None,
+    scratch: Directory | None = None,
+    jobs: int | None = None,
+    progress: Progress = _SILENT,
+) -> ConsolidateReport:
+    """Make a full backup of a full backup and the log behind it: of the newest chain, or of that of a backup.
+
+    `engine` is 'native', which leaves indexes out, or 'neo4j', which keeps them and runs the Neo4j at `home`. Work is
+    done below `scratch`, by default where the system keeps temporary files.
+    """
+    from neokeep.image.consolidate import consolidate as make_full
+    from neokeep.neo4j.distribution import Distribution
+
+    if engine not in {"neo4j", "native"}:
+        raise UsageError(f"engine={engine!r} is not known", remedy="Use 'native' or 'neo4j'.")
+    if engine == "neo4j" and home is None:
+        raise UsageError(
+            "Neo4j's engine needs a Neo4j", remedy="Give the home of an installation of the same version with --home."
+        )
+    return make_full(
+        _repository(repository),
+        database.lower(),
+        label=label,
+        from_source=from_source,
+        distribution=Distribution.of_home(Path(home)) if engine == "neo4j" and home is not None else None,
+        scratch=_optional(scratch),
+        jobs=jobs or default_jobs(),
+        progress=progress,
+    )
+
+
 def verify(
-    repository: Place, label: str | None = None, *, jobs: int | None = None, progress: Progress = _SILENT
+    repository: Place,
+    label: str | None = None,
+    *,
+    recover: bool = False,
+    scratch: Directory | None = None,
+    jobs: int | None = None,
+    progress: Progress = _SILENT,
 ) -> VerifyReport:
-    """Read, decode and hash all that the backups need; the report says what is damaged."""
+    """Read, decode and hash all that the backups need; the report says what is damaged.
+
+    With `recover` the log of each chain is applied to its full backup below `scratch`, and must fit it.
+    """
+    from neokeep.image.verify import verify_recovered
     from neokeep.repository.verify import verify as verify_repository
 
-    return verify_repository(_repository(repository), label, jobs=jobs or default_jobs(), progress=progress)
+    opened, threads = _repository(repository), jobs or default_jobs()
+    report = verify_repository(opened, label, jobs=threads, progress=progress)
+    if not recover:
+        return report
+    return verify_recovered(opened, report, scratch=_optional(scratch), jobs=threads, progress=progress)
 
 
 def check(

@@ -138,7 +138,7 @@ TRANSACTION = Kind("ID", _read_transaction)
 MOMENT = Kind("TIME", units.parse_time)
 SWITCH = Kind("", _read_switch)
 
-WORK = ("init", "backup", "archive", "restore", "info", "log", "verify", "check")
+WORK = ("init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check")
 LAB = (
     "lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin",
     "lab compare-recovery",
@@ -154,7 +154,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "home", DIRECTORY, "The home of the Neo4j server (for packages /var/lib/neo4j), or a Docker data directory.",
-        REACHES_A_SOURCE, own_variable="NEO4J_HOME", in_file=False,
+        (*REACHES_A_SOURCE, "consolidate"), own_variable="NEO4J_HOME", in_file=False,
     ),
     Option(
         "conf", DIRECTORY, "The directory that holds neo4j.conf, where it is not the usual one of that home.",
@@ -199,7 +199,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "jobs", COUNT, "Threads that work at the same time. Not set: one more than cores, at most 8.",
-        ("backup", "archive", "restore", "verify"),
+        ("backup", "archive", "restore", "consolidate", "verify"),
     ),
     Option(
         "nice", SWITCH, "Let the database go first: lowest priority for processor and disk.",
@@ -224,11 +224,21 @@ OPTIONS: tuple[Option, ...] = (
         "backup", LABEL,
         "One backup, by the label that `neokeep info` shows; with a moment, the chain of that backup. "
         "Not set: for restore and log the newest, else all.",
-        ("restore", "info", "log", "verify"), in_environment=False, in_file=False,
+        ("restore", "consolidate", "info", "log", "verify"), in_environment=False, in_file=False,
     ),
     Option(
         "from_source", NAME, "Only backups of this source, where the repository holds databases of several servers.",
-        ("restore", "log"), in_environment=False, in_file=False,
+        ("restore", "consolidate", "log"), in_environment=False, in_file=False,
+    ),
+    Option(
+        "engine", CHOICE,
+        "Who recovers: neokeep itself, without indexes, or the Neo4j of --home, which keeps them and needs room for "
+        "all of the store.",
+        ("consolidate",), default="native", choices=("native", "neo4j"),
+    ),
+    Option(
+        "scratch", DIRECTORY, "Where to work, instead of the system's place for temporary files.",
+        ("consolidate", "verify"),
     ),
     Option(
         "as", NAME, "Restore under another database name.", ("restore",), in_environment=False, in_file=False,
@@ -277,6 +287,10 @@ OPTIONS: tuple[Option, ...] = (
         "Recover at once, not at Neo4j's next start: with the server's own Neo4j (what --recover alone means), or "
         "natively, without Java; then Neo4j rebuilds all indexes.",
         ("restore",), choices=("neo4j", "native"), alone="neo4j", in_environment=False, in_file=False,
+    ),
+    Option(
+        "recover", SWITCH, "Apply the log of each chain to its full backup, in scratch, and tell whether they fit.",
+        ("verify",), default="false", in_environment=False, in_file=False,
     ),
     Option(
         "people", COUNT, "How many people the sample graph has; every one has some twenty properties.",

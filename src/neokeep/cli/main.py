@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType
 
-MODULES = ("init", "backup", "archive", "restore", "info", "log", "verify", "check", "lab")
+MODULES = ("init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "lab")
 READER_GONE = 128 + signal.SIGPIPE
 
 HELP = """Back up and restore Neo4j: online, consistent, verified.

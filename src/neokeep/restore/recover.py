@@ -64,7 +64,7 @@ def recover(recovery: Recovery, staging: Staging, database: str, store_format: s
     if recovery.distribution is None:
         raise AssertionError("without a Neo4j of its own a target is recovered natively")
     progress.say(f"Neo4j {recovery.distribution.version} recovers {database}")
-    _with_neo4j(staging, database, recovery.distribution)
+    recover_with_neo4j(staging, database, recovery.distribution)
     return NEO4J
 
 
@@ -101,7 +101,7 @@ def recover_natively(
         )
 
 
-def _with_neo4j(staging: Staging, database: str, distribution: Distribution) -> None:
+def recover_with_neo4j(staging: Staging, database: str, distribution: Distribution) -> None:
     """Recover a staged database with Neo4j itself.
 
     Raises:

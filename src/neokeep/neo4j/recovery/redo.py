@@ -66,7 +66,9 @@ def redo_files(files: StoreFiles, parts: list[LogPart], *, last: int | None = No
         done.undone += len(behind.ends)
     for kept, _ in split:
         for records in forward(kept, stores):
-            _write(files, records, untold)
+            apply(files, records)
+            for store in untold.stores:
+                untold.know(store, last_of(records, store).ids)
             done.metadata.update((int(key), int(value)) for key, value in records.metadata)
             done.records += len(records.rows)
         done.transactions += len(kept.ends)
@@ -80,11 +82,15 @@ class _Untold:
     def __init__(self) -> None:
         self._ids: dict[Store, set[int]] = {}
 
+    @property
+    def stores(self) -> list[Store]:
+        return [store for store, ids in self._ids.items() if ids]
+
     def add(self, store: Store, ids: Numbers) -> None:
         if len(ids):
             self._ids.setdefault(store, set()).update(ids.tolist())
 
-    def told(self, store: Store, ids: Numbers) -> None:
+    def know(self, store: Store, ids: Numbers) -> None:
         if self._ids.get(store):
             self._ids[store].difference_update(ids.tolist())
 
@@ -97,11 +103,11 @@ class _Untold:
                 )
 
 
-def _write(files: StoreFiles, records: Records, untold: _Untold) -> None:
+def apply(files: StoreFiles, records: Records) -> None:
+    """Write what records became in a stretch."""
     for store in _stores_of(records):
         chosen = last_of(records, store)
         files.write(store, chosen.ids, chosen.places, records.out)
-        untold.told(store, chosen.ids)
 
 
 def _write_back(files: StoreFiles, records: Records, untold: _Untold) -> None:
@@ -109,7 +115,7 @@ def _write_back(files: StoreFiles, records: Records, untold: _Untold) -> None:
         chosen = first_of(records, store)
         if len(chosen.ids):
             files.write(store, chosen.ids, chosen.places, records.out)
-            untold.told(store, chosen.ids)
+        untold.know(store, chosen.ids)
         untold.add(store, chosen.unknown)
 
 

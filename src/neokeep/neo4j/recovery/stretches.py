@@ -92,6 +92,17 @@ def backward(part: LogPart, stores: Rows) -> Iterator[Records]:
         yield walker.stretch()
 
 
+def before(part: LogPart, stores: Rows) -> Iterator[Records]:
+    """Give what records were before the transactions of a part, the first stretch first.
+
+    Raises:
+        UnknownCommand: something in it is not known.
+    """
+    walker = _Walker(part, stores, undoing=True)
+    while walker.goes_on:
+        yield walker.stretch()
+
+
 def last_of(records: Records, store: Store) -> Chosen:
     """Choose what the records of a store became."""
     ours = np.flatnonzero(records.rows[:, 0] == store)[::-1]
