@@ -309,6 +309,11 @@ OPTIONS: tuple[Option, ...] = (
         ("lab compare-recovery",), default="3", in_environment=False, in_file=False,
     ),
     Option(
+        "store_format", CHOICE, "The format of the stores to compare.",
+        ("lab compare-recovery",), default="aligned", choices=("aligned", "standard"), in_environment=False,
+        in_file=False,
+    ),
+    Option(
         "seed", COUNT, "The seed of the first workload, to run one again. Not set: a random one, which is told.",
         ("lab compare-recovery",), in_environment=False, in_file=False,
     ),

@@ -25,8 +25,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """Have the second of the workloads differ."""
     made: list[tuple[Any, ...]] = []
 
-    def compare(version: str, workloads: int, _say: object, *, seed: int | None) -> RecoveryComparison:
-        made.append((version, workloads, seed))
+    def compare(
+        version: str, workloads: int, _say: object, *, seed: int | None, store_format: str
+    ) -> RecoveryComparison:
+        made.append((version, workloads, seed, store_format))
         compared = tuple(
             ComparedWorkload(
                 seed=(seed or 5) + number,
@@ -50,8 +52,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 def test_a_version_without_findings_ends_well(run: Run, calls: list[tuple[Any, ...]]) -> None:
     ran = run("lab compare-recovery 5.26.30 --workloads 1 --seed 40")
     assert ran.status == 0
-    assert ran.out == "workload 40: 8000 records in use, 3 checkpoints inside the copy, no findings\n"
-    assert calls == [("5.26.30", 1, 40)]
+    assert (
+        ran.out
+        == "workload 40: 8000 records in use, 31 transactions undone, 3 checkpoints inside the copy, no findings\n"
+    )
+    assert calls == [("5.26.30", 1, 40, "aligned")]
 
 
 def test_what_differs_is_told_and_ends_as_damage(run: Run, calls: list[tuple[Any, ...]]) -> None:
@@ -60,7 +65,7 @@ def test_what_differs_is_told_and_ends_as_damage(run: Run, calls: list[tuple[Any
     assert f"  {FINDING}\n" in ran.out
     assert "native recovery differs from that of Neo4j 5.26.30" in ran.err
     assert "/tmp/compared" in ran.err
-    assert calls == [("5.26.30", 3, None)]
+    assert calls == [("5.26.30", 3, None, "aligned")]
 
 
 def test_programs_get_the_whole_report_with_the_error(run: Run, calls: list[tuple[Any, ...]]) -> None:

@@ -160,6 +160,7 @@ def compare_recovery(call: Call) -> Outcome:
         call.settings.number("workloads") or 1,
         call.progress.say,
         seed=call.settings.number("seed"),
+        store_format=call.settings.needed_text("store_format"),
     )
     failure = IntegrityError(
         f"native recovery differs from that of Neo4j {report.version}",

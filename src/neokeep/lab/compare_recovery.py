@@ -30,6 +30,7 @@ from neokeep.lab.fetch import fetch
 from neokeep.lab.home import create_home
 from neokeep.lab.random_graph import RandomGraph
 from neokeep.lab.recovery_report import ComparedWorkload, RecoveryComparison
+from neokeep.neo4j.java import release_of
 from neokeep.neo4j.log.checkpoint import parse_checkpoints
 from neokeep.neo4j.log.header import parse_header
 from neokeep.neo4j.recovery.neostore import LAST_CONSTRAINT, LOG_POSITION
@@ -43,7 +44,7 @@ from neokeep.restore.swap import Staging
 from neokeep.restore.targets import NEWEST, Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from neokeep.neo4j.log.checkpoint import Checkpoint
     from neokeep.neo4j.server import Server
@@ -77,7 +78,13 @@ _UNFINISHED = "The schema rule has a reference to another schema rule that is no
 
 
 def compare_recovery(
-    version: str, workloads: int, say: Callable[[str], None], *, seed: int | None = None, directory: Path | None = None
+    version: str,
+    workloads: int,
+    say: Callable[[str], None],
+    *,
+    seed: int | None = None,
+    store_format: str = "aligned",
+    directory: Path | None = None,
 ) -> RecoveryComparison:
     """Run so many random workloads on a version, of seeds that follow on; what differs is left in the directory."""
     # The server remarks that a label is new or an index is there already: that is what random statements do.
@@ -85,10 +92,12 @@ def compare_recovery(
     place = Path(tempfile.mkdtemp(prefix="neokeep-compare-")) if directory is None else directory
     first = random.randrange(1_000_000) if seed is None else seed  # noqa: S311 -- it is told, to be used again
     done: list[ComparedWorkload] = []
+    setting = "db.format" if release_of(version) >= (5,) else "dbms.record_format"
+    settings = SETTINGS | {setting: store_format}
     with EmbeddedNeo4j(fetch(version, say)) as neo4j:
         for begin in range(first, first + workloads, ON_ONE_GRAPH):
             seeds = range(begin, min(begin + ON_ONE_GRAPH, first + workloads))
-            for workload in _on_one_graph(place / str(begin), version, neo4j, seeds, say):
+            for workload in _on_one_graph(place / str(begin), version, settings, neo4j, seeds, say):
                 done.append(workload)
                 say(f"workload {workload.seed}: {len(workload.findings) or 'no'} findings, {workload.seconds:.1f} s")
             if done[-1].findings:
@@ -101,10 +110,15 @@ def compare_recovery(
 
 
 def _on_one_graph(
-    directory: Path, version: str, neo4j: EmbeddedNeo4j, seeds: Iterable[int], say: Callable[[str], None]
+    directory: Path,
+    version: str,
+    settings: Mapping[str, str],
+    neo4j: EmbeddedNeo4j,
+    seeds: Iterable[int],
+    say: Callable[[str], None],
 ) -> Iterator[ComparedWorkload]:
     """Run some workloads one after the other on one source, up to the first that differs."""
-    source = create_home(directory / "source", version, SETTINGS, say)
+    source = create_home(directory / "source", version, settings, say)
     source.start()
     try:
         proof = _Proof(directory, source, neo4j)
