@@ -20,7 +20,7 @@ from blake3 import blake3
 from neokeep import reports
 from neokeep.errors import IntegrityError, NeokeepError, RepositoryError
 from neokeep.repository.block import ID_SIZE, decode_block
-from neokeep.repository.contents import expand_file, file_list, structure_ids
+from neokeep.repository.contents import blocks_of, expand_file, file_list, structure_ids
 from neokeep.repository.fetch import FetchPlan, Wanted, plan_fetch
 from neokeep.repository.index import decode_index
 from neokeep.repository.manifest import Manifest
@@ -37,7 +37,7 @@ from neokeep.repository.segment import (
 from neokeep.workers import run_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -123,7 +123,7 @@ def _needed(reader: BlockReader, manifests: Sequence[Manifest], problems: dict[s
     sizes = np.empty(0, np.int64)
     for manifest in manifests:
         try:
-            parts = list(_blocks_of(reader, manifest))
+            parts = list(blocks_of(reader, manifest))
         except NeokeepError as problem:
             problems[manifest.label].append(problem.message)
             continue
@@ -133,20 +133,6 @@ def _needed(reader: BlockReader, manifests: Sequence[Manifest], problems: dict[s
         sizes = found_sizes[first]
     rows = np.arange(len(ids), dtype=np.int64)
     return Wanted(ids.view(f"V{ID_SIZE}"), sizes, rows, np.zeros(len(ids), np.int64))
-
-
-def _blocks_of(reader: BlockReader, manifest: Manifest) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
-    """Yield ids and content sizes: of the blocks that hold lists, and of the blocks of each file."""
-    files = file_list(reader, manifest)
-    for identity, size in structure_ids(manifest.files, files):
-        yield identity, np.array([size], np.int64)
-    for file in files:
-        ids = expand_file(reader, file)
-        count = len(ids) // ID_SIZE
-        sizes = np.full(count, file.content.block_size, np.int64)
-        if count:
-            sizes[-1] = file.content.size - (count - 1) * file.content.block_size
-        yield ids, sizes
 
 
 def _bases(repository: Repository, backups: Sequence[Manifest], problems: dict[str, list[str]]) -> list[Manifest]:
