@@ -6,6 +6,7 @@ Failures are raised as errors of neokeep.errors; only `backup` reports failed da
 
 from __future__ import annotations
 
+from datetime import timedelta
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
         ArchiveEvent,
         BackupReport,
         CheckReport,
+        CollectReport,
+        ExpireReport,
+        HoldReport,
         InfoReport,
         LogReport,
+        RebuildIndexReport,
         RestoreReport,
         VerifyReport,
     )
@@ -224,6 +229,81 @@ def check(
         fspath(place),
         interval_seconds=interval_seconds,
         progress=progress,
+    )
+
+
+def expire(
+    repository: Place,
+    database: str | None = None,
+    label: str | None = None,
+    *,
+    keep_last: int | None = None,
+    keep_within: timedelta | None = None,
+    keep_daily: int | None = None,
+    keep_weekly: int | None = None,
+    keep_monthly: int | None = None,
+    keep_yearly: int | None = None,
+    dry_run: bool = False,
+    collect: bool = True,
+    grace: timedelta | None = None,
+    progress: Progress = _SILENT,
+) -> ExpireReport:
+    """Remove the backups that no rule keeps, of all databases or one; with a label, that backup alone.
+
+    A rule keeps a full backup with all that goes on from it. `collect` gives back the space, see there for `grace`.
+    """
+    from neokeep.repository.expire import expire as expire_backups
+    from neokeep.repository.expiry import Policy
+
+    opened = _repository(repository)
+    policy = Policy(keep_last, keep_within, keep_daily, keep_weekly, keep_monthly, keep_yearly)
+    report = expire_backups(opened, policy, database=database, label=label, dry_run=dry_run)
+    if dry_run or not collect:
+        return report
+    from msgspec.structs import replace
+
+    return replace(report, collected=_collect(opened, grace, dry_run=False, progress=progress))
+
+
+def hold(repository: Place, label: str, *, reason: str, until: datetime | None = None) -> HoldReport:
+    """Keep a backup and all that it needs from expiring, until it is released or a time has come."""
+    from neokeep.repository.holds import describe_holds, place_hold
+
+    if until is not None and until.tzinfo is None:
+        raise UsageError(f"the time {until} has no zone", remedy="Give one, such as UTC.")
+    opened = _repository(repository)
+    place_hold(opened, label, reason, until)
+    return describe_holds(opened, label)
+
+
+def release(repository: Place, label: str) -> HoldReport:
+    """End all holds of a backup."""
+    from neokeep.repository.holds import describe_holds, release_holds
+
+    opened = _repository(repository)
+    release_holds(opened, label)
+    return describe_holds(opened, label)
+
+
+def collect(
+    repository: Place, *, grace: timedelta | None = None, dry_run: bool = False, progress: Progress = _SILENT
+) -> CollectReport:
+    """Delete what was found not to be needed `grace` ago (a day) and still is not, and find what is not needed now."""
+    return _collect(_repository(repository), grace, dry_run=dry_run, progress=progress)
+
+
+def rebuild_index(repository: Place, *, jobs: int | None = None, progress: Progress = _SILENT) -> RebuildIndexReport:
+    """Make the index of a repository anew from its packs."""
+    from neokeep.repository.reindex import rebuild_index as rebuild
+
+    return rebuild(_repository(repository), jobs=jobs or default_jobs(), progress=progress)
+
+
+def _collect(opened: Repository, grace: timedelta | None, *, dry_run: bool, progress: Progress) -> CollectReport:
+    from neokeep.repository.collect import collect as collect_garbage
+
+    return collect_garbage(
+        opened, grace=timedelta(days=1) if grace is None else grace, dry_run=dry_run, progress=progress
     )
 
 

@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
 LEASE = "collect"
 LASTS = timedelta(minutes=30)
-GRACE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class _Done:
 
 
 def collect(
-    repository: Repository, *, grace: timedelta = GRACE, dry_run: bool = False, progress: Progress
+    repository: Repository, *, grace: timedelta, dry_run: bool = False, progress: Progress
 ) -> reports.CollectReport:
     """Delete what was condemned long enough ago and is still not needed; condemn what is not needed now.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from blake3 import blake3
 
+from neokeep import reports
 from neokeep.errors import RepositoryError, UsageError
 from neokeep.repository.lease import leased
 from neokeep.repository.manifest import manifest_name
@@ -114,6 +115,19 @@ def list_holds(storage: Storage) -> list[Hold]:
         else:
             found.append(Hold(label, identity, content.reason, content.until, content.created_at, content.host))
     return sorted(found, key=lambda hold: (hold.created_at, hold.identity))
+
+
+def describe_holds(repository: Repository, label: str) -> reports.HoldReport:
+    """Tell of the holds of one backup."""
+    held = tuple(hold_info(hold) for hold in list_holds(repository.storage) if hold.label == label)
+    return reports.HoldReport(repository=repository.storage.url, label=label, holds=held)
+
+
+def hold_info(hold: Hold) -> reports.HoldInfo:
+    """Tell of one hold."""
+    return reports.HoldInfo(
+        label=hold.label, reason=hold.reason, until=hold.until, created_at=hold.created_at, host=hold.host
+    )
 
 
 def reasons_of_holds(storage: Storage, now: datetime) -> dict[str, str]:

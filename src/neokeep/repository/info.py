@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from neokeep import reports
-from neokeep.repository.holds import list_holds
+from neokeep.repository.holds import hold_info, list_holds
 from neokeep.repository.manifest import Manifest
 from neokeep.repository.repository import DamagedManifest
 from neokeep.repository.windows import problems_of, windows_of
 
 if TYPE_CHECKING:
-    from neokeep.repository.holds import Hold
     from neokeep.repository.repository import Repository
     from neokeep.repository.windows import Window
 
@@ -71,13 +70,6 @@ def window_info(window: Window) -> reports.WindowInfo:
         log_bytes=chain.log_bytes,
         unreachable_segments=len(chain.unreachable),
         problems=problems_of(window),
-    )
-
-
-def hold_info(hold: Hold) -> reports.HoldInfo:
-    """Tell of one hold."""
-    return reports.HoldInfo(
-        label=hold.label, reason=hold.reason, until=hold.until, created_at=hold.created_at, host=hold.host
     )
 
 
