@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import time
 from datetime import timedelta
@@ -12,8 +13,9 @@ import pytest
 
 from helpers.backups import SILENT, check, content, expected, put_back, take
 from helpers.chains import commit_more, run_backup
-from helpers.database import Synthetic, make_database, some_bytes, write_tree
+from helpers.database import Synthetic, make_database, write_tree
 from helpers.victim import Victim, steps
+from neokeep.repository import pack as packing
 from neokeep.repository.collect import collect
 from neokeep.repository.expire import expire
 from neokeep.repository.expiry import Policy
@@ -37,13 +39,14 @@ def victim() -> Iterator[Victim]:
 
 
 @pytest.fixture
-def base(tmp_path: Path) -> tuple[Path, Path, dict[str, Content]]:
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path, dict[str, Content]]:
     """A repository of two chains with log of their own: its place, a home, and what each backup has to restore to."""
+    monkeypatch.setattr(packing, "TARGET_SIZE", 70_000)  # So that a pack seldom holds blocks of both backups.
     place, made = tmp_path / "base", make_database(tmp_path / "home")
     repository = init_repository(str(place))
     wanted: dict[str, Content] = {}
     for number in range(2):
-        replaced = {"neostore.nodestore.db": some_bytes(50 + number, 250_000)}
+        replaced = {"neostore.nodestore.db": random.Random(number).randbytes(250_000)}
         made.store |= replaced
         write_tree(made.store_directory, replaced)
         wanted[take(made, repository).label] = snapshot(made)

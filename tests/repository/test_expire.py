@@ -72,9 +72,9 @@ def test_only_the_database_that_was_asked_for_expires() -> None:
 
 def test_without_a_rule_nothing_happens() -> None:
     repository, _ = made()
-    for options in ({}, {"database": "neo4j"}):
+    for database in (None, "neo4j"):
         with pytest.raises(UsageError, match="it is not said what to keep"):
-            expire(repository, Policy(), **options)
+            expire(repository, Policy(), database=database)
     assert len(labels(repository)) == 9
 
 

@@ -42,7 +42,7 @@ COMMANDS = (
         "Keep a backup, and all that it needs, from expiring: with a full backup or one that goes on from it, the "
         "whole chain stays. A backup may be held more than once. `neokeep info` shows what is held.",
         (
-            "neokeep hold neo4j-20261122-173015F --repo /backup/neo4j --reason 'audit of 2026'",
+            "neokeep hold neo4j-20261122-173015F --repo /backup/neo4j --reason audit-2026",
             "neokeep hold LABEL --repo /backup/neo4j --reason migration --until 2027-01-31T00:00:00Z",
         ),
         run,

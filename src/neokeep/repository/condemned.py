@@ -14,8 +14,6 @@ import msgspec
 from blake3 import blake3
 
 from neokeep.compression import ZstdError, compress, decompress
-from neokeep.repository.block import ID_SIZE
-from neokeep.repository.blocklist import split_ids
 from neokeep.storage.base import ObjectMissing
 
 if TYPE_CHECKING:
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
 
 PREFIX = "condemned"
 MAGIC = b"NKCOND1\n"
+_ID_SIZE = 32  # Not imported: opening a repository must not load what works with blocks.
 
 
 class _Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +62,8 @@ def list_condemned(storage: Storage) -> list[Condemned]:
         except ObjectMissing:
             continue
         if content is not None:
-            found.append(Condemned(item.name, item.created, tuple(split_ids(content.packs)), content.segments))
+            packs = tuple(content.packs[at : at + _ID_SIZE] for at in range(0, len(content.packs), _ID_SIZE))
+            found.append(Condemned(item.name, item.created, packs, content.segments))
     return sorted(found, key=lambda one: (one.created, one.name))
 
 
@@ -79,4 +79,4 @@ def _decode(name: str, data: bytes) -> _Content | None:
         content = msgspec.json.decode(decompress(data[len(MAGIC) :]), type=_Content)
     except (msgspec.MsgspecError, ZstdError):
         return None
-    return content if len(content.packs) % ID_SIZE == 0 else None
+    return content if len(content.packs) % _ID_SIZE == 0 else None
