@@ -54,11 +54,11 @@ def expire(
         verdicts, catalogue = _plan(repository, policy, lease.since, database, label)
         remover = Remover(storage, lease)
         going = [verdict.point for verdict in verdicts if not verdict.keep]
+        # The marks of their writers go first: what is left of a mark would be taken for a backup on its way.
+        finished = [item.writer for one in going if (item := catalogue[one.label]) is not None and item.writer]
+        remover.remove((f"{WRITERS}/{writer}", 0) for writer in finished)
         for chain in dict.fromkeys(point.base or point.label for point in going):
             _remove_chain(repository, chain, [one for one in going if chain in (one.label, one.base)], remover)
-        gone = [point.label for point in going if manifest_name(point.label) not in remover.refused]
-        marks = [item.writer for one in gone if (item := catalogue[one]) is not None and item.writer is not None]
-        remover.remove((f"{WRITERS}/{writer}", 0) for writer in marks)
         return _report(repository, verdicts, remover)
 
 
