@@ -13,10 +13,13 @@ from helpers.chains import commit_more, run_backup
 from helpers.database import Synthetic, make_database, some_bytes, write_tree
 from helpers.storages import MemoryStorage, Wrapped
 from neokeep.errors import AccessError, IntegrityError, LockedError, RepositoryError
+from neokeep.repository.chains import chain_of
 from neokeep.repository.collect import collect
 from neokeep.repository.expire import expire
 from neokeep.repository.expiry import Policy
+from neokeep.repository.info import describe
 from neokeep.repository.lease import take_lease
+from neokeep.repository.merging import merge_segments
 from neokeep.repository.repository import Repository
 from neokeep.repository.sessions import PATIENCE
 from neokeep.repository.writer import BlockWriter
@@ -446,6 +449,33 @@ def test_the_segments_of_an_expired_chain_go_and_those_of_a_kept_one_stay(found:
     found.is_whole(tmp_path)
 
 
+def test_segments_for_which_a_merged_one_stands_go_also_when_nobody_archives_to_their_chain_any_more(
+    found: Found, tmp_path: Path
+) -> None:
+    label = found.back_up()
+    for _ in range(3):
+        commit_more(found.made)
+        run_backup(found.made, found.repository)
+    parts = found.objects("segments")
+    chain = chain_of(found.repository, found.repository.manifest(label))
+    merged = merge_segments(found.storage, chain.segments)
+    assert merged is not None
+    found.later()
+    assert found.collect().condemned_segments == 3
+    found.later()
+    bad = found.storage.objects[merged.name]
+    found.storage.replace(merged.name, b"damaged")
+    assert found.collect().removed_segments == 0
+    assert found.objects("segments") == {*parts, merged.name}
+    found.storage.replace(merged.name, bad)
+    found.later()
+    found.collect()
+    found.later()
+    found.collect()
+    assert found.objects("segments") == {merged.name}
+    found.is_whole(tmp_path)
+
+
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_a_storage_clock_that_jumps_by_an_hour_deletes_nothing_that_is_needed(
     found: Found, tmp_path: Path, hours: int
@@ -481,3 +511,36 @@ def test_a_listing_that_lags_behind_makes_nothing_look_unneeded(found: Found, tm
     hidden = {f"backups/{label}"}
     assert found.collect(Stale(found.storage, lambda *_: None)).removed_packs == 0
     found.is_whole(tmp_path, label)
+
+
+@pytest.mark.parametrize("command", ["verify", "info"])
+def test_others_work_on_while_backups_expire_and_garbage_goes(found: Found, command: str) -> None:
+    """Before each single call of the other command, all that is due is removed: it goes on with what is there."""
+    counted: list[str] = []
+    step = 0
+    while step == 0 or step < len(counted):
+        fresh = Found(found.home.parent / f"{command}-{step}")
+        _store_alone(fresh, b"garbage" * 99)
+        two_backups_one_expired(fresh)
+        fresh.change()
+        fresh.back_up()
+        fresh.collect()
+        fresh.later()
+        calls: list[str] = []
+
+        def before(operation: str, name: str, *, fresh: Found = fresh, calls: list[str] = calls) -> None:
+            if len(calls) == step:  # noqa: B023  it is called within this turn
+                calls.append("")
+                fresh.expire(last=1)
+                fresh.collect()
+            calls.append(name)
+
+        repository = Repository.open(Wrapped(fresh.storage, before))
+        if command == "verify":
+            report = check(repository)
+            assert not report.damaged_objects, (step, report)
+            assert report.backups[-1].ok, (step, report)
+        else:
+            assert describe(repository).damaged == ()
+        counted = counted or calls
+        step += 1

@@ -122,7 +122,7 @@ def _look(repository: Repository, now: datetime, renew: Callable[[], object]) ->
     catalogue = read_catalogue(repository)
     renew()
     needed = needed_packs(reader, catalogue.manifests, renew)
-    segments = {one.name: one.size for one in unneeded_segments(repository, catalogue.manifests)}
+    segments = {one.name: one.size for one in unneeded_segments(repository, catalogue.manifests, now)}
     return _View(now, condemned, writers, reader.index, catalogue, needed, segments)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PREFIX = "holds"
 RELEASED = "released"
 LEASE = "expire"
-LASTS = timedelta(minutes=10)
+LASTS = timedelta(minutes=30)
 
 
 class _Content(msgspec.Struct, frozen=True, kw_only=True):

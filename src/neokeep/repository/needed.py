@@ -25,6 +25,7 @@ from neokeep.storage.base import ObjectMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from neokeep.repository.index import BlockIndex, PackInfo
     from neokeep.repository.reader import BlockReader
@@ -62,7 +63,7 @@ def read_catalogue(repository: Repository) -> Catalogue:
             manifests.append(item)
         elif isinstance(item.error, BackupVoid):
             void.append(item.label)
-        elif not isinstance(item.error, ObjectMissing):  # One that expired while they were read needs nothing.
+        else:
             raise _unknown(item)
     return Catalogue(tuple(manifests), tuple(void))
 
@@ -105,7 +106,7 @@ def unneeded_packs(index: BlockIndex, needed: NeededPacks) -> list[PackInfo]:
     return [pack for pack in index.packs if pack.identity not in needed.identities and not pack.condemned]
 
 
-def unneeded_segments(repository: Repository, manifests: Sequence[Manifest]) -> list[SegmentName]:
+def unneeded_segments(repository: Repository, manifests: Sequence[Manifest], now: datetime) -> list[SegmentName]:
     """List the segments of chains whose full backup is gone, and those that a larger one stands for."""
     bases = {item.label: item for item in manifests if item.type == "full"}
     chains = {item.name.split("/")[1] for item in repository.storage.list(SEGMENTS) if item.name.count("/") == 2}
@@ -113,15 +114,17 @@ def unneeded_segments(repository: Repository, manifests: Sequence[Manifest]) -> 
     for chain in sorted(chains):
         segments = list_segments(repository.storage, chain)
         if chain in bases:
-            found += superseded_segments(repository, bases[chain], segments)
+            found += _superseded(repository, bases[chain], segments, now)
         elif manifest_is_gone(repository.storage, chain):
             found += segments
     return found
 
 
-def superseded_segments(repository: Repository, base: Manifest, segments: Sequence[SegmentName]) -> list[SegmentName]:
+def _superseded(
+    repository: Repository, base: Manifest, segments: Sequence[SegmentName], now: datetime
+) -> list[SegmentName]:
     """List the segments of a chain that a larger one on its way stands for, where that can be read whole."""
-    plan = plan_removals(segments, chain_of(repository, base).segments, MERGED)
+    plan = plan_removals(segments, chain_of(repository, base).segments, MERGED, now)
     return [part for larger, parts in plan.items() if _is_whole(repository.storage, larger) for part in parts]
 
 

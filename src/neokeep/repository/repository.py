@@ -120,7 +120,9 @@ class Repository:
             try:
                 manifest = self._read_manifest(label)
                 found.append(manifest if manifest.writer not in revoked else DamagedManifest(label, void(manifest)))
-            except (IntegrityError, ObjectMissing) as problem:
+            except ObjectMissing:
+                continue  # It expired since it was listed.
+            except IntegrityError as problem:
                 found.append(DamagedManifest(label, problem))
         yield from sorted(found, key=_age)
 
@@ -128,23 +130,23 @@ class Repository:
         """Read one manifest.
 
         Raises:
-            RepositoryError: there is no such backup.
+            ObjectMissing: there is no such backup.
             IntegrityError: it is damaged, or its writer had been given up.
         """
-        manifest = self._read_manifest(label)
+        try:
+            manifest = self._read_manifest(label)
+        except (ObjectMissing, ValueError) as problem:
+            raise ObjectMissing(
+                f"there is no backup {label} in {self.storage.url}",
+                remedy=f"List them with: neokeep info --repo {self.storage.url}",
+            ) from problem
         if manifest.writer is not None and is_revoked(self.storage, manifest.writer):
             raise void(manifest)
         return manifest
 
     def _read_manifest(self, label: str) -> Manifest:
-        try:
-            name = manifest_name(label)
-            manifest = decode_manifest(name, self.storage.read(name))
-        except (ObjectMissing, ValueError) as problem:
-            raise RepositoryError(
-                f"there is no backup {label} in {self.storage.url}",
-                remedy=f"List them with: neokeep info --repo {self.storage.url}",
-            ) from problem
+        name = manifest_name(label)
+        manifest = decode_manifest(name, self.storage.read(name))
         if manifest.label != label:
             raise IntegrityError(f"the manifest {name} is that of {manifest.label}", remedy="Use another backup.")
         return manifest

@@ -34,6 +34,7 @@ from neokeep.repository.segment import (
     read_segment,
     unlinked,
 )
+from neokeep.storage.base import ObjectMissing
 from neokeep.workers import run_workers
 
 if TYPE_CHECKING:
@@ -194,6 +195,8 @@ def _check_index_objects(repository: Repository, findings: _Findings) -> None:
     for item in repository.storage.list("index"):
         try:
             decode_index(item.name, repository.storage.read(item.name))
+        except ObjectMissing:
+            continue  # Others took its place since it was listed.
         except IntegrityError as problem:
             findings.objects[item.name] = problem.message
         except NeokeepError as problem:
@@ -241,14 +244,16 @@ def _check_packs(
 
 def _check_pack(repository: Repository, name: str, number: int, plan: FetchPlan, findings: _Findings) -> int:
     """Check one pack and the wanted blocks in it; return the bytes read."""
+    first, last = np.searchsorted(plan.pack, [number, number + 1])
     try:
         data = repository.storage.read(name)
     except RepositoryError as problem:
+        if isinstance(problem, ObjectMissing) and first == last:
+            return 0  # No backup needed it, and it was collected since it was listed.
         data = b""
         with findings.lock:
             findings.unreadable[name] = problem.message
     damaged = bool(data) and blake3(data).hexdigest() != name.rsplit("/", 1)[1]
-    first, last = np.searchsorted(plan.pack, [number, number + 1])
     bad = [row for row in range(first, last) if not _is_good(plan, row, memoryview(data))]
     with findings.lock:
         findings.bytes_checked += len(data)
