@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from helpers.backups import SILENT, check, content, expected, put_back, take
 from helpers.chains import commit_more, run_backup
@@ -26,7 +30,6 @@ from neokeep.repository.writer import BlockWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from neokeep.reports import CollectReport
     from neokeep.storage.base import StoredObject
@@ -253,6 +256,62 @@ def test_at_every_step_of_a_backup_whole_runs_of_collection_may_happen(
         fresh.later()
         fresh.collect()
         fresh.is_whole(tmp_path, label)
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40), st.sampled_from(["expire", "collect", "another backup"]), st.integers(0, 50)),
+        min_size=2,
+        max_size=7,
+    )
+)
+def test_whatever_happens_at_whatever_call_of_a_backup_every_backup_that_is_there_is_whole(
+    tmp_path: Path, events: list[tuple[int, str, int]]
+) -> None:
+    """Expiry, collection and other backups, hours apart, in the middle of one backup and after it."""
+    place = Path(tempfile.mkdtemp(dir=tmp_path))
+    fresh = Found(place / "home")
+    fresh.back_up()
+    fresh.later()
+
+    def happen(what: str, hours: int) -> None:
+        fresh.later(timedelta(hours=hours))
+        if what == "expire":
+            for item in list(fresh.repository.manifests()):
+                expire(fresh.repository, Policy(), label=item.label)
+        elif what == "collect":
+            fresh.collect()
+        else:
+            fresh.back_up()
+
+    calls = 0
+    done: set[int] = set()
+
+    def before(operation: str, name: str) -> None:
+        nonlocal calls
+        calls += 1
+        for at, (step, what, hours) in enumerate(events):
+            if step == calls and at not in done:
+                done.add(at)
+                happen(what, hours)
+
+    take(fresh.made, Repository.open(Wrapped(fresh.storage, before)))
+    everything_is_whole(fresh, place)
+    for at, (_, what, hours) in enumerate(events):
+        if at not in done:
+            happen(what, hours)
+    everything_is_whole(fresh, place)
+    for _ in range(3):
+        fresh.later()
+        fresh.collect()
+    everything_is_whole(fresh, place)
+
+
+def everything_is_whole(found: Found, place: Path) -> None:
+    for item in found.repository.manifests():
+        found.is_whole(place, item.label)
+    assert check(found.repository).ok
 
 
 def test_a_writer_that_is_silent_for_too_long_is_given_up_and_cannot_commit_any_more(

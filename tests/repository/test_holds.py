@@ -72,7 +72,7 @@ def test_a_backup_may_be_held_again_after_its_release() -> None:
 
 def test_a_hold_that_cannot_be_read_holds_and_can_be_released() -> None:
     repository, storage = two_backups()
-    place_hold(repository, OLD, "an audit", NOW + timedelta(seconds=30))
+    place_hold(repository, OLD, "an audit", NOW + timedelta(days=1))
     (name,) = storage.names("holds/")
     storage.replace(name, b"damaged")
     assert reasons_of_holds(storage, NOW + timedelta(days=400)) == {OLD: "the hold cannot be read"}
