@@ -17,7 +17,7 @@ from helpers.storages import MemoryStorage, Wrapped
 from neokeep.errors import RepositoryError
 from neokeep.repository.chains import Chain
 from neokeep.repository.info import describe
-from neokeep.repository.manifest import LogPoint, encode_manifest, manifest_name
+from neokeep.repository.manifest import LogPoint, Manifest, encode_manifest, manifest_name
 from neokeep.repository.repository import Repository
 from neokeep.repository.segment import SegmentName, store_segment
 from neokeep.repository.windows import Window, problems_of, windows_of
