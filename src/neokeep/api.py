@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from threading import Event
     from typing import TypeVar
 
-    from neokeep.capture.options import CaptureOptions
     from neokeep.neo4j.source import Source
     from neokeep.reports import (
         ArchiveEvent,
         BackupReport,
         CheckReport,
         CollectReport,
+        ConsolidateReport,
         ExpireReport,
         HoldReport,
         InfoReport,
@@ -91,9 +91,10 @@ def backup(
     `rate_limit` is in bytes per second, `gentle` lets the database go first.
     """
     from neokeep.capture.backup import back_up
+    from neokeep.capture.options import checked_options
 
     policy = (full_every, full_after, full_at_log_share)
-    options = _capture_options(type, policy, indexes, rate_limit, jobs, gentle=gentle)
+    options = checked_options(type, policy, indexes, rate_limit, jobs, gentle=gentle)
     names = _list(databases)
     return back_up(_source(source), _repository(repository), names, options=options, progress=progress)
 
@@ -122,9 +123,10 @@ def archive(
     """
     from neokeep.archive.archiver import Archiver
     from neokeep.archive.options import SEGMENT_SIZE, ArchiveOptions
+    from neokeep.capture.options import checked_options
 
     policy = (full_every, full_after, full_at_log_share)
-    capture = _capture_options("full", policy, indexes, rate_limit, jobs, gentle=gentle)
+    capture = checked_options("full", policy, indexes, rate_limit, jobs, gentle=gentle)
     options = ArchiveOptions(interval, segment_size or SEGMENT_SIZE, capture)
     names, found = _list(databases), [_source(source) for source in _list(sources)]
     Archiver(found, _repository(repository), names, options, tell or _ignore).run(stopping)
@@ -203,13 +205,65 @@ def log(
     return history(opened, chain, wanted, limit)
 
 
+def consolidate(
+    repository: Place,
+    database: str,
+    *,
+    label: str | None = None,
+    from_source: str | None = None,
+    engine: str = "native",
+    home: Directory | None = None,
+    scratch: Directory | None = None,
+    jobs: int | None = None,
+    progress: Progress = _SILENT,
+) -> ConsolidateReport:
+    """Make a full backup of a full backup and the log behind it: of the newest chain, or of that of a backup.
+
+    `engine` is 'native', which leaves indexes out, or 'neo4j', which keeps them and runs the Neo4j at `home`. Work is
+    done below `scratch`, by default where the system keeps temporary files.
+    """
+    from neokeep.image.consolidate import consolidate as make_full
+    from neokeep.neo4j.distribution import Distribution
+
+    if engine not in {"neo4j", "native"}:
+        raise UsageError(f"engine={engine!r} is not known", remedy="Use 'native' or 'neo4j'.")
+    if engine == "neo4j" and home is None:
+        raise UsageError(
+            "Neo4j's engine needs a Neo4j", remedy="Give the home of an installation of the same version with --home."
+        )
+    return make_full(
+        _repository(repository),
+        database.lower(),
+        label=label,
+        from_source=from_source,
+        distribution=Distribution.of_home(Path(home)) if engine == "neo4j" and home is not None else None,
+        scratch=_optional(scratch),
+        jobs=jobs or default_jobs(),
+        progress=progress,
+    )
+
+
 def verify(
-    repository: Place, label: str | None = None, *, jobs: int | None = None, progress: Progress = _SILENT
+    repository: Place,
+    label: str | None = None,
+    *,
+    recover: bool = False,
+    scratch: Directory | None = None,
+    jobs: int | None = None,
+    progress: Progress = _SILENT,
 ) -> VerifyReport:
-    """Read, decode and hash all that the backups need; the report says what is damaged."""
+    """Read, decode and hash all that the backups need; the report says what is damaged.
+
+    With `recover` the log of each chain is applied to its full backup below `scratch`, and must fit it.
+    """
+    from neokeep.image.verify import verify_recovered
     from neokeep.repository.verify import verify as verify_repository
 
-    return verify_repository(_repository(repository), label, jobs=jobs or default_jobs(), progress=progress)
+    opened, threads = _repository(repository), jobs or default_jobs()
+    report = verify_repository(opened, label, jobs=threads, progress=progress)
+    if not recover:
+        return report
+    return verify_recovered(opened, report, scratch=_optional(scratch), jobs=threads, progress=progress)
 
 
 def check(
@@ -304,32 +358,6 @@ def _collect(opened: Repository, grace: timedelta | None, *, dry_run: bool, prog
 
     return collect_garbage(
         opened, grace=timedelta(days=1) if grace is None else grace, dry_run=dry_run, progress=progress
-    )
-
-
-def _capture_options(
-    kind: str,
-    policy: tuple[int | None, int | None, float | None],
-    indexes: str,
-    rate_limit: int | None,
-    jobs: int | None,
-    *,
-    gentle: bool,
-) -> CaptureOptions:
-    from neokeep.capture.options import CaptureOptions
-    from neokeep.capture.policy import FullPolicy
-
-    if indexes not in {"copy", "rebuild"}:
-        raise UsageError(f"indexes={indexes!r} is not known", remedy="Use 'copy' or 'rebuild'.")
-    if kind not in {"auto", "full", "incremental"}:
-        raise UsageError(f"type={kind!r} is not known", remedy="Use 'auto', 'full' or 'incremental'.")
-    return CaptureOptions(
-        type=kind,
-        policy=FullPolicy(*policy),
-        indexes=indexes,
-        rate_limit=rate_limit,
-        jobs=jobs or default_jobs(),
-        gentle=gentle,
     )
 
 

@@ -140,8 +140,8 @@ MOMENT = Kind("TIME", units.parse_time)
 SWITCH = Kind("", _read_switch)
 
 WORK = (
-    "init", "backup", "archive", "restore", "info", "log", "verify", "check", "expire", "hold", "release", "collect",
-    "rebuild-index",
+    "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "expire", "hold",
+    "release", "collect", "rebuild-index",
 )  # fmt: skip
 LAB = (
     "lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin",
@@ -158,7 +158,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "home", DIRECTORY, "The home of the Neo4j server (for packages /var/lib/neo4j), or a Docker data directory.",
-        REACHES_A_SOURCE, own_variable="NEO4J_HOME", in_file=False,
+        (*REACHES_A_SOURCE, "consolidate"), own_variable="NEO4J_HOME", in_file=False,
     ),
     Option(
         "conf", DIRECTORY, "The directory that holds neo4j.conf, where it is not the usual one of that home.",
@@ -203,7 +203,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "jobs", COUNT, "Threads that work at the same time. Not set: one more than cores, at most 8.",
-        ("backup", "archive", "restore", "verify", "rebuild-index"),
+        ("backup", "archive", "restore", "consolidate", "verify", "rebuild-index"),
     ),
     Option(
         "nice", SWITCH, "Let the database go first: lowest priority for processor and disk.",
@@ -226,13 +226,23 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "backup", LABEL,
-        "One backup, by the label that `neokeep info` shows. Not set: for restore and log the newest, else all. With "
-        "expire, the backup that goes, whatever the rules say.",
-        ("restore", "info", "log", "verify", "expire"), in_environment=False, in_file=False,
+        "One backup, by the label that `neokeep info` shows; with a moment, the chain of that backup; with expire, the "
+        "one that goes, whatever the rules say. Not set: for restore and log the newest, else all.",
+        ("restore", "consolidate", "info", "log", "verify", "expire"), in_environment=False, in_file=False,
     ),
     Option(
         "from_source", NAME, "Only backups of this source, where the repository holds databases of several servers.",
-        ("restore", "log"), in_environment=False, in_file=False,
+        ("restore", "consolidate", "log"), in_environment=False, in_file=False,
+    ),
+    Option(
+        "engine", CHOICE,
+        "Who recovers: neokeep itself, without indexes, or the Neo4j of --home, which keeps them and needs room for "
+        "all of the store.",
+        ("consolidate",), default="native", choices=("native", "neo4j"),
+    ),
+    Option(
+        "scratch", DIRECTORY, "Where to work, instead of the system's place for temporary files.",
+        ("consolidate", "verify"),
     ),
     Option(
         "as", NAME, "Restore under another database name.", ("restore",), in_environment=False, in_file=False,
@@ -317,6 +327,10 @@ OPTIONS: tuple[Option, ...] = (
         "Recover at once, not at Neo4j's next start: with the server's own Neo4j (what --recover alone means), or "
         "natively, without Java; then Neo4j rebuilds all indexes.",
         ("restore",), choices=("neo4j", "native"), alone="neo4j", in_environment=False, in_file=False,
+    ),
+    Option(
+        "recover", SWITCH, "Apply the log of each chain to its full backup, in scratch, and tell whether they fit.",
+        ("verify",), default="false", in_environment=False, in_file=False,
     ),
     Option(
         "people", COUNT, "How many people the sample graph has; every one has some twenty properties.",

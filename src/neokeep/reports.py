@@ -194,8 +194,27 @@ class VerifiedBackup(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...]
 
 
+class ConsolidateReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of `consolidate`: the new full backup, and the old one and the segments that it was made of.
+
+    `engine` is `native` or `neo4j`. Of its `blocks` so many are new; the others are shared with older backups.
+    """
+
+    repository: str
+    backup: BackupInfo
+    base: str
+    segments: int
+    engine: str
+    blocks: int
+    new_blocks: int
+
+
 class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcome of `verify`. Every block that the backups need was read, decoded and hashed."""
+    """Outcome of `verify`. Every block that the backups need was read, decoded and hashed.
+
+    With `--recover` so many transactions behind full backups were applied and compared; else `transactions_applied` is
+    null.
+    """
 
     repository: str
     ok: bool
@@ -204,6 +223,7 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     blocks: int
     bytes_checked: int
     seconds: float
+    transactions_applied: int | None = None
 
 
 class HoldInfo(msgspec.Struct, frozen=True, kw_only=True):

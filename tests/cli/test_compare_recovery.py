@@ -32,6 +32,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
                 seed=(seed or 5) + number,
                 checkpoints_inside=3,
                 records_in_use=8000,
+                transactions_undone=31,
                 findings=(FINDING,) if number == 1 else (),
                 seconds=1.5,
             )

@@ -52,7 +52,7 @@ class Fuzzy:
     def recover(self) -> None:
         chosen = choose_checkpoint(self.log)
         done = redo(self.store, self.log, chosen.position, aligned=True)
-        finish(self.store, self.log, done, chosen.name, len(chosen.content))
+        finish(self.store, self.log, done.parts, done.metadata, chosen.name, len(chosen.content))
 
     def content(self) -> dict[str, bytes]:
         return {**read_tree(self.store), **read_tree(self.log)}

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from helpers.database import neostore_bytes
 from helpers.redo_model import SIZES, WITH_SIZE
 from neokeep.lab import compare_stores as comparing
-from neokeep.lab.compare_stores import Difference, block_longs, compare_stores, token_names
+from neokeep.lab.compare_stores import Difference, compare_stores, token_names
 from neokeep.neo4j.recovery.layout import FILES, Store
+from neokeep.neo4j.recovery.meaning import block_longs
 from neokeep.neo4j.recovery.pages import geometries
 
 if TYPE_CHECKING:

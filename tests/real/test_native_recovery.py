@@ -15,8 +15,9 @@ from helpers.txlog import transaction_bytes
 from neokeep.capture.backup import back_up
 from neokeep.capture.options import CaptureOptions
 from neokeep.lab.bolt import connected
-from neokeep.lab.compare_recovery import compare_recovery, look_at
+from neokeep.lab.compare_recovery import check, compare_recovery, look_at
 from neokeep.lab.compare_stores import compare_stores
+from neokeep.lab.embedded import EmbeddedNeo4j
 from neokeep.lab.home import create_home
 from neokeep.lab.random_graph import RandomGraph
 from neokeep.neo4j.log.checkpoint import LogPosition
@@ -46,10 +47,11 @@ UNKNOWN = 30
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_store_recovered_natively_is_the_one_that_neo4j_recovers(version: str, tmp_path: Path) -> None:
-    report = compare_recovery(version, 2, print, directory=tmp_path / "compared")
+    report = compare_recovery(version, 4, print, directory=tmp_path / "compared")
     assert report.same, report.workloads
     assert report.directory is None
     assert sum(workload.checkpoints_inside for workload in report.workloads) > 0, "this proves too little"
+    assert sum(workload.transactions_undone for workload in report.workloads) > 0, "nothing was undone"
     assert all(workload.records_in_use > 1000 for workload in report.workloads)
 
 
@@ -138,7 +140,27 @@ def test_a_home_without_any_neo4j_gets_a_clean_store_from_the_command_line(crash
     server = crashed.home("opened")
     shutil.rmtree(server.home / "data")
     shutil.copytree(home / "data", server.home / "data")
-    assert look_at(server) == []
+    with EmbeddedNeo4j(server.distribution) as neo4j:
+        assert [*look_at(neo4j, server.home), *check(neo4j, server.home)] == []
+
+
+def test_a_moment_before_the_end_of_a_full_backup_is_restored_by_going_back(crashed: Crashed) -> None:
+    (window,) = json.loads(neokeep("info", "--repo", crashed.place).stdout)["windows"]
+    assert window["first_tx"] < window["last_tx"] - 30
+    target = (window["first_tx"] + window["last_tx"]) // 2
+    server = crashed.home("back")
+    words = ("restore", "neo4j", "--home", str(server.home), "--repo", crashed.place, "--to-tx", str(target))
+    refused = neokeep(*words, "--recover", "neo4j")
+    assert (refused.returncode, json.loads(refused.stdout)["error"]["kind"]) == (2, "usage")
+    ran = neokeep(*words)
+    assert ran.returncode == 0, ran.stderr
+    report = json.loads(ran.stdout)
+    assert (report["last_tx"], report["recovered_by"]) == (target, "native")
+    assert any("rebuilds all indexes" in step for step in report["next_steps"])
+    with EmbeddedNeo4j(server.distribution) as neo4j:
+        assert [*look_at(neo4j, server.home), *check(neo4j, server.home)] == []
+    too_early = neokeep(*words[:-1], str(window["first_tx"] - 1))
+    assert too_early.returncode == 2
 
 
 def test_what_is_not_understood_is_recovered_by_the_neo4j_of_the_home(
@@ -201,4 +223,5 @@ def test_a_log_across_an_upgrade_of_neo4j_is_recovered_alike(tmp_path: Path) -> 
     stores = [find_source(server.home).database("neo4j").store_directory for server in homes.values()]
     compared = compare_stores(stores[0], stores[1], aligned=True)
     assert compared.same, [str(difference) for difference in compared.differences]
-    assert look_at(homes["native"]) == []
+    with EmbeddedNeo4j(new.distribution) as neo4j:
+        assert [*look_at(neo4j, homes["native"].home), *check(neo4j, homes["native"].home)] == []

@@ -58,9 +58,11 @@ def test_without_anything_the_newest_archived_transaction_is_planned(kept: Kept)
     assert (plan.base.label, len(plan.segments), plan.moment) == (kept.labels[0], 2, NEWEST)
 
 
-def test_a_label_and_a_moment_together_are_refused(kept: Kept) -> None:
-    with pytest.raises(UsageError, match="a label and a moment were given"):
-        kept.plan(kept.labels[1], Moment(transaction=10))
+def test_a_label_and_a_moment_together_stay_in_the_chain_of_that_backup(kept: Kept) -> None:
+    plan = kept.plan(kept.labels[1], Moment(transaction=10))
+    assert (plan.base.label, plan.moment) == (kept.labels[0], Moment(transaction=10))
+    with pytest.raises(UsageError, match="lies outside every restore window"):
+        kept.plan(kept.labels[1], Moment(transaction=1000))
 
 
 def test_a_label_that_is_none_or_of_another_source_is_refused(kept: Kept) -> None:
@@ -92,7 +94,7 @@ def test_a_segment_that_is_marked_as_damaged_closes_the_window_before_it(kept: K
     second = kept.storage.names("segments/")[1]
     kept.repository.mark_damaged(bytes.fromhex(second.rsplit("-", 1)[1]))
     assert kept.plan(moment=Moment(time=moment_of(12))).segments[-1].last == 12
-    with pytest.raises(UsageError, match="transactions 9 to 12"):
+    with pytest.raises(UsageError, match="transactions 2 to 12"):
         kept.plan(moment=Moment(transaction=13))
     with pytest.raises(UsageError, match="its chain is whole only up to 12"):
         kept.plan(kept.labels[2])

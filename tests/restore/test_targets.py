@@ -25,9 +25,10 @@ def time_of(transaction: int) -> datetime:
     return BEGIN + timedelta(seconds=transaction)
 
 
-def base(label: str, last: int, finished: int) -> Manifest:
+def base(label: str, last: int, finished: int, opens: int | None = None) -> Manifest:
     return full_manifest(
         label,
+        opens=None if opens is None else LogPoint(version=0, offset=0, transaction=opens, commit_time=time_of(opens)),
         started_at=time_of(finished),
         finished_at=time_of(finished),
         end=LogPoint(version=0, offset=0, transaction=last, commit_time=time_of(last)),
@@ -35,15 +36,17 @@ def base(label: str, last: int, finished: int) -> Manifest:
     )
 
 
-def window(label: str, last: int, lengths: tuple[int, ...] = (), finished: int | None = None) -> Window:
+def window(
+    label: str, last: int, lengths: tuple[int, ...] = (), finished: int | None = None, opens: int | None = None
+) -> Window:
     """A base that ends with transaction `last`, and segments of some lengths behind it."""
     segments = []
     reached = last
     for length in lengths:
         segments.append(named(reached + 1, reached + length, chain=label))
         reached += length
-    chain = Chain(base(label, last, last if finished is None else finished), tuple(segments))
-    return Window(chain, time_of(last), time_of(reached))
+    chain = Chain(base(label, last, last if finished is None else finished, opens), tuple(segments))
+    return Window(chain, time_of(last if opens is None else opens), time_of(reached))
 
 
 @dataclass(frozen=True)
@@ -218,3 +221,19 @@ def test_a_time_is_restored_from_the_history_that_was_lived_at_that_time() -> No
     after_a_loss = replace(window("after", 10, (5,), finished=40), closes_at=time_of(45))
     assert plan_moment([lived, after_a_loss], Moment(time=time_of(15))).base.label == "lived"
     assert plan_moment([lived, after_a_loss], Moment(time=time_of(41))).base.label == "after"
+
+
+@pytest.mark.parametrize("by_time", [False, True])
+def test_what_lies_before_the_end_of_a_full_backup_is_undone_where_no_other_chain_holds_it(by_time: bool) -> None:
+    def plan(transaction: int) -> RestorePlan:
+        wanted = Moment(time=time_of(transaction)) if by_time else Moment(transaction=transaction)
+        return plan_moment([older, newer], wanted)
+
+    older, newer = window("a", 10, (5,), finished=10, opens=7), window("b", 30, (5,), finished=30, opens=12)
+    assert [(plan(at).base.label, plan(at).goes_back) for at in (7, 9)] == [("a", True)] * 2
+    assert [(plan(at).base.label, plan(at).goes_back) for at in (10, 12, 15)] == [("a", False)] * 3
+    assert [(plan(at).base.label, plan(at).goes_back) for at in (16, 29)] == [("b", True)] * 2
+    assert [(plan(at).base.label, plan(at).goes_back) for at in (30, 35)] == [("b", False)] * 2
+    for at in (6, 36):
+        with pytest.raises(UsageError, match="transactions 12 to 35"):
+            plan(at)

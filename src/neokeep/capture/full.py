@@ -173,6 +173,7 @@ def _manifest(
             compressed_bytes=writer.compressed_bytes,
         ),
         tail=log.tail,
+        opens=log.opens,
     )
 
 

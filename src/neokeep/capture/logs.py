@@ -13,6 +13,7 @@ import time
 from bisect import bisect_right
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from neokeep.capture.void import CaptureVoid
@@ -23,7 +24,7 @@ from neokeep.neo4j.log.header import LARGEST, LogHeader, expect_version, parse_h
 from neokeep.neo4j.log.names import log_name, log_versions
 from neokeep.neo4j.log.scan import Scan, Tail, has_commit, has_data, scan_log
 from neokeep.repository.block import block_size
-from neokeep.repository.manifest import FileEntry, Span
+from neokeep.repository.manifest import FileEntry, LogPoint, Span
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +69,7 @@ class FollowedLog:
     last_checksum: int | None = None
     kernel_version: int | None = None
     tail: Span | None = None
+    opens: LogPoint | None = None
     torn: str = ""
     bytes_read: int = 0
 
@@ -262,6 +264,8 @@ class LogFollower:
                     remedy="The server lost part of its transaction log; run Neo4j's own consistency check on it.",
                 )
             log.checkpoint_transaction = scan.first_transaction + bisect_right(scan.ends, offset) - 1
+        if log.opens is None and scan.ends:
+            log.opens = _opening(file.version, scan, max(log.checkpoint_transaction, scan.first_transaction))
         log.end = LogPosition(file.version, scan.end)
         log.last_transaction = scan.last_transaction
         log.last_checksum = scan.last_checksum
@@ -313,6 +317,13 @@ class _StoringReader:
         if whole:
             self._ids += self._worker.put([view[at : at + self.block_size] for at in range(0, whole, self.block_size)])
         self._pending = bytes(view[whole:])
+
+
+def _opening(version: int, scan: Scan, transaction: int) -> LogPoint:
+    """Describe the oldest transaction whose state can be had: the one before recovery starts, if the log has it."""
+    at = transaction - scan.first_transaction
+    moment = datetime.fromtimestamp(scan.commit_times[at] / 1000, UTC)
+    return LogPoint(version=version, offset=scan.ends[at], transaction=transaction, commit_time=moment)
 
 
 def _damaged(file: _LogFile, scan: Scan) -> IntegrityError:

@@ -38,6 +38,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "archive": reports.ArchiveEvent,
     "restore": reports.RestoreReport,
     "info": reports.InfoReport,
+    "consolidate": reports.ConsolidateReport,
     "log": reports.LogReport,
     "verify": reports.VerifyReport,
     "check": reports.CheckReport,

@@ -242,6 +242,7 @@ def _show_comparison(report: RecoveryComparison, page: Page) -> None:
     for workload in report.workloads:
         page.line(
             f"workload {workload.seed}: {workload.records_in_use} records in use, "
+            f"{workload.transactions_undone} transactions undone, "
             f"{workload.checkpoints_inside} checkpoints inside the copy, {len(workload.findings) or 'no'} findings"
         )
         for finding in workload.findings:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 MODULES = (
-    "init", "backup", "archive", "restore", "info", "log", "verify", "check", "expire", "hold", "release", "collect",
-    "rebuild-index", "lab",
+    "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "expire", "hold",
+    "release", "collect", "rebuild-index", "lab",
 )  # fmt: skip
 READER_GONE = 128 + signal.SIGPIPE
 

@@ -20,7 +20,12 @@ def run(call: Call) -> Outcome:
 
     settings = call.settings
     report = api.verify(
-        settings.needed_text("repo"), settings.text("backup"), jobs=settings.number("jobs"), progress=call.progress
+        settings.needed_text("repo"),
+        settings.text("backup"),
+        recover=settings.switch("recover"),
+        scratch=settings.path("scratch"),
+        jobs=settings.number("jobs"),
+        progress=call.progress,
     )
     return Outcome(report, partial(show, report), failure_of(report))
 
@@ -43,6 +48,8 @@ def failure_of(report: VerifyReport) -> IntegrityError | None:
 def show(report: VerifyReport, page: Page) -> None:
     amount = f"{report.blocks} blocks, {format_size(report.bytes_checked)}, in {format_duration(report.seconds)}"
     page.line(f"Verified {report.repository}: {amount}")
+    if report.transactions_applied is not None:
+        page.line(f"Applied {report.transactions_applied} transactions to the full backups before them.")
     if report.backups:
         page.line()
         page.table(
@@ -63,7 +70,8 @@ COMMANDS = (
     Command(
         "verify",
         "Read the backups and prove that each is whole.",
-        "Read, decode and hash every block that the backups need, and check every manifest. The database is not "
+        "Read, decode and hash every block that the backups need, and check every manifest. With --recover also apply "
+        "the archived log to the full backups, in scratch: it must fit what it changed. The database is not "
         "touched. Ends with exit status 16 when anything is damaged.",
         ("neokeep verify --repo /backup/neo4j", "neokeep verify --repo /backup/neo4j --backup LABEL"),
         run,

@@ -1,8 +1,10 @@
 """Prove native recovery against Neo4j's own, on random workloads of a real server.
 
-Each workload is backed up while it writes, so that checkpoints fall into the copy. The backup is restored twice, once
-recovered by Neo4j and once natively; the stores have to be the same, record by record. On the native one Neo4j has to
-start without anything to replay, count the same from its counts store as by looking, and check clean.
+Each workload is backed up while it writes, so that checkpoints fall into the copy. The copy is recovered by Neo4j and
+natively; the stores have to be the same, record by record. It is also taken back to a transaction inside the copy, and
+has to be what an older backup becomes with the log up to there. On what was made natively Neo4j has to start without
+anything to replay, count the same from its counts store as by looking, and check clean. It stops where it finds
+something.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import shutil
 import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,46 +25,52 @@ from neokeep.capture.checkpoint import choose_checkpoint
 from neokeep.capture.options import CaptureOptions
 from neokeep.lab.bolt import connected
 from neokeep.lab.compare_stores import compare_stores
+from neokeep.lab.embedded import EmbeddedNeo4j
+from neokeep.lab.fetch import fetch
 from neokeep.lab.home import create_home
 from neokeep.lab.random_graph import RandomGraph
 from neokeep.lab.recovery_report import ComparedWorkload, RecoveryComparison
-from neokeep.neo4j.admin import Admin
 from neokeep.neo4j.log.checkpoint import parse_checkpoints
 from neokeep.neo4j.log.header import parse_header
+from neokeep.neo4j.recovery.neostore import LAST_CONSTRAINT, LOG_POSITION
 from neokeep.neo4j.source import find_source
+from neokeep.neo4j.store.layout import NEOSTORE
 from neokeep.progress import Silent
 from neokeep.repository.open import init_repository, open_repository
-from neokeep.restore.recover import NATIVE, NEO4J, is_clean
+from neokeep.restore.recover import NATIVE, is_clean, recover_natively
 from neokeep.restore.restore import restore
+from neokeep.restore.swap import Staging
+from neokeep.restore.targets import NEWEST, Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from neokeep.lab.bolt import Session
     from neokeep.neo4j.log.checkpoint import Checkpoint
     from neokeep.neo4j.server import Server
+    from neokeep.neo4j.source import Database
     from neokeep.reports import BackupInfo
+    from neokeep.repository.manifest import Manifest
+    from neokeep.repository.repository import Repository
 
 SETTINGS = {
     "db.checkpoint.interval.time": "1s",
     "db.tx_log.rotation.size": "1m",
-    "db.tx_log.rotation.retention_policy": "keep_none",
+    "db.tx_log.rotation.retention_policy": "256M size",
     "server.memory.pagecache.size": "8m",
 }
 """Checkpoints fall into every copy, and the log takes several files."""
 
-COPY_SECONDS = 4
+COPY_SECONDS = 2
 """How long a copy is made to take."""
+
+ON_ONE_GRAPH = 15
+"""Workloads that change one graph, one after the other; larger graphs prove no more."""
 
 _DATABASE = "neo4j"
 _WRITERS = 2
-_STEPS_BEFORE = 60
+_STEPS_BEFORE = 40
 _SHOWN = 20
-
-_COUNTS = {
-    "nodes": ("MATCH (n) RETURN count(n) AS number", "MATCH (n) RETURN sum(1) AS number"),
-    "relationships": ("MATCH ()-[r]->() RETURN count(r) AS number", "MATCH ()-[r]->() RETURN sum(1) AS number"),
-}
+_UNFINISHED = "The schema rule has a reference to another schema rule that is not online"
 
 
 def compare_recovery(
@@ -73,72 +81,198 @@ def compare_recovery(
     logging.getLogger("neo4j.notifications").setLevel(logging.ERROR)
     place = Path(tempfile.mkdtemp(prefix="neokeep-compare-")) if directory is None else directory
     first = random.randrange(1_000_000) if seed is None else seed  # noqa: S311 -- it is told, to be used again
-    source = create_home(place / "source", version, SETTINGS, say)
-    init_repository(str(place / "repository"))
     done: list[ComparedWorkload] = []
-    source.start()
-    try:
-        for number in range(first, first + workloads):
-            done.append(_compare_one(source, place, number))
-            say(f"workload {number}: {len(done[-1].findings) or 'no'} findings, {done[-1].seconds:.0f} s")
-    finally:
-        source.kill()
-    same = not any(workload.findings for workload in done)
+    with EmbeddedNeo4j(fetch(version, say)) as neo4j:
+        for begin in range(first, first + workloads, ON_ONE_GRAPH):
+            seeds = range(begin, min(begin + ON_ONE_GRAPH, first + workloads))
+            for workload in _on_one_graph(place / str(begin), version, neo4j, seeds, say):
+                done.append(workload)
+                say(f"workload {workload.seed}: {len(workload.findings) or 'no'} findings, {workload.seconds:.1f} s")
+            if done[-1].findings:
+                break
+            shutil.rmtree(place / str(begin))
+    same = not done[-1].findings
     if same:
         shutil.rmtree(place)
     return RecoveryComparison(version=version, same=same, workloads=tuple(done), directory=None if same else str(place))
 
 
-def _compare_one(source: Server, directory: Path, seed: int) -> ComparedWorkload:
-    began = time.monotonic()
-    with _at_work(source, seed):
-        info = _back_up(source, directory)
-        inside = _checkpoints_inside(source, info)
-    place = directory / str(seed)
-    homes = {
-        engine: create_home(place / engine, source.distribution.version, {}, _silent) for engine in (NEO4J, NATIVE)
-    }
-    with ThreadPoolExecutor() as pool:
-        tasks = [pool.submit(_restore, directory, home, info.label, engine) for engine, home in homes.items()]
-        recovered = [task.result() for task in tasks]
-    findings = [
-        f"{engine} recovery was left to {by}" for engine, by in zip(homes, recovered, strict=True) if by != engine
-    ]
-    stores = [find_source(home.home).database(_DATABASE).store_directory for home in homes.values()]
-    compared = compare_stores(stores[0], stores[1], aligned=info.store_format == "aligned")
-    findings += [str(difference) for difference in compared.differences]
-    findings += look_at(homes[NATIVE])
-    if not findings:
-        shutil.rmtree(place)
-    return ComparedWorkload(
-        seed=seed,
-        checkpoints_inside=inside,
-        records_in_use=sum(compared.in_use.values()),
-        findings=tuple(findings[:_SHOWN]),
-        seconds=round(time.monotonic() - began, 3),
-    )
-
-
-def look_at(server: Server) -> list[str]:
-    """Start Neo4j on a store that was recovered natively: nothing may be replayed, and all of it has to fit."""
-    log = find_source(server.home).database(_DATABASE).log_directory
-    before, findings = choose_checkpoint(log), list[str]()
-    if not is_clean(log):
-        findings.append("the newest checkpoint is not at the end of the log")
-    server.start()
+def _on_one_graph(
+    directory: Path, version: str, neo4j: EmbeddedNeo4j, seeds: Iterable[int], say: Callable[[str], None]
+) -> Iterator[ComparedWorkload]:
+    """Run some workloads one after the other on one source, up to the first that differs."""
+    source = create_home(directory / "source", version, SETTINGS, say)
+    source.start()
     try:
-        with connected(server.bolt_uri) as session:
-            session.run("CALL db.awaitIndexes(600)")
-            findings += _counts(session)
+        proof = _Proof(directory, source, neo4j)
+        for seed in seeds:
+            workload = proof.compare(seed)
+            yield workload
+            if workload.findings:
+                break
     finally:
-        server.stop()
+        source.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class _Lab:
+    """A home without a server, into which backups are restored."""
+
+    home: Path
+
+    @property
+    def database(self) -> Database:
+        return find_source(self.home).database(_DATABASE)
+
+    @property
+    def store(self) -> Path:
+        return self.database.store_directory
+
+    def restore(
+        self, repository: Repository, label: str | None = None, moment: Moment = NEWEST, recover: str | None = None
+    ) -> str | None:
+        report = restore(
+            repository,
+            self.home,
+            _DATABASE,
+            label=label,
+            moment=moment,
+            recover=recover,
+            overwrite=True,
+            jobs=2,
+            progress=Silent(),
+        )
+        return report.recovered_by
+
+
+class _Proof:
+    """The source, the copies of it that are taken while it writes, an older backup with its log, and homes."""
+
+    def __init__(self, directory: Path, source: Server, neo4j: EmbeddedNeo4j) -> None:
+        self._directory = directory
+        self._source = source
+        self._neo4j = neo4j
+        self._copies, self._chain = (str(directory / name) for name in ("copies", "chain"))
+        for place in (self._copies, self._chain):
+            init_repository(place)
+        version = source.distribution.version
+        self._homes = {
+            name: _Lab(create_home(directory / name, version, {}, _silent).home)
+            for name in ("neo4j", "native", "undone", "older")
+        }
+        self._back_up(self._chain, "full")
+
+    def compare(self, seed: int) -> ComparedWorkload:
+        began = time.monotonic()
+        with _at_work(self._source, seed):
+            info = self._back_up(self._copies, "full", seconds=COPY_SECONDS)
+            inside = _checkpoints_inside(self._source, info)
+        manifest = open_repository(self._copies).manifest(info.label)
+        self._back_up(self._chain, "incremental")
+        target = _somewhere_inside(manifest, seed)
+        findings = [*self._redo(manifest), *([] if target is None else self._undo(manifest, target))]
+        native = self._homes["native"].store
+        in_use = compare_stores(native, native, aligned=manifest.store_format == "aligned").in_use
+        return ComparedWorkload(
+            seed=seed,
+            checkpoints_inside=inside,
+            records_in_use=sum(in_use.values()),
+            transactions_undone=0 if target is None else (manifest.end.transaction or 0) - target,
+            findings=tuple(findings[:_SHOWN]),
+            seconds=round(time.monotonic() - began, 3),
+        )
+
+    def _back_up(self, place: str, kind: str, *, seconds: int | None = None) -> BackupInfo:
+        server = find_source(self._source.home)
+        size = sum(path.stat().st_size for path in server.database(_DATABASE).store_directory.glob("neostore*"))
+        limit = None if seconds is None else size // seconds
+        options = CaptureOptions(type=kind, rate_limit=limit, jobs=2)
+        report = back_up(server, open_repository(place), (_DATABASE,), options=options, progress=Silent())
+        if report.failures:
+            raise AssertionError(report.failures)
+        return report.backups[0]
+
+    def _redo(self, manifest: Manifest) -> Iterator[str]:
+        """Recover a copy by Neo4j and natively, and compare."""
+        theirs, ours = self._homes["neo4j"], self._homes["native"]
+        copies = open_repository(self._copies)
+        theirs.restore(copies, manifest.label)
+        self._neo4j.run(theirs.home, _DATABASE)
+        if not is_clean(theirs.database.log_directory):
+            yield "Neo4j did not recover the copy"
+        if ours.restore(copies, manifest.label, recover=NATIVE) != NATIVE:
+            yield "it was not recovered natively"
+        yield from _differences(theirs.store, ours.store, manifest)
+        yield from look_at(self._neo4j, ours.home)
+        yield from check(self._neo4j, ours.home)
+
+    def _undo(self, manifest: Manifest, target: int) -> Iterator[str]:
+        """Take a copy back, and compare it with an older backup to which the log was applied."""
+        ours, older = self._homes["undone"], self._homes["older"]
+        ours.restore(open_repository(self._copies), manifest.label)
+        staging = Staging(ours.store, ours.database.log_directory)
+        recover_natively(staging, _DATABASE, manifest.store_format, Silent(), last=target)
+        older.restore(open_repository(self._chain), moment=Moment(transaction=target), recover=NATIVE)
+        findings = _differences(older.store, ours.store, manifest, undone=True)
+        self._neo4j.run(ours.home, _DATABASE)
+        for finding in (*findings, *check(self._neo4j, ours.home)):
+            yield f"at transaction {target}, undone: {finding}"
+
+
+def _differences(first: Path, second: Path, manifest: Manifest, *, undone: bool = False) -> list[str]:
+    compared = compare_stores(first, second, aligned=manifest.store_format == "aligned")
+    # No log tells which transaction made the newest constraint before the one that was undone. And a log that is cut
+    # between two files may end in either.
+    untold = {(NEOSTORE, slot) for slot in (LAST_CONSTRAINT, *LOG_POSITION)} if undone else set()
+    return [str(found) for found in compared.differences if (found.store, found.id) not in untold]
+
+
+def _somewhere_inside(manifest: Manifest, seed: int) -> int | None:
+    """Choose a transaction between the begin and the end of a copy; None where there is none."""
+    first = max(manifest.checkpoint.transaction or 0, manifest.first_transaction)
+    last = manifest.end.transaction or 0
+    return random.Random(seed).randrange(first, last) if first < last else None  # noqa: S311 -- repeatable
+
+
+def look_at(neo4j: EmbeddedNeo4j, home: Path) -> list[str]:
+    """Open a database that was recovered natively: nothing may be replayed, and all of it has to fit."""
+    database = find_source(home).database(_DATABASE)
+    before, findings = choose_checkpoint(database.log_directory), list[str]()
+    if not is_clean(database.log_directory):
+        findings.append("the newest checkpoint is not at the end of the log")
+    findings += _counts(neo4j, home)
     # It writes a checkpoint too when it only makes missing files anew; but where the log ends is known by then.
-    if any(record.position != before.position for record in _records(log)[-2:]):
+    if any(record.position != before.position for record in _records(database.log_directory)[-2:]):
         findings.append("Neo4j went on from elsewhere than the newest checkpoint")
-    checked = Admin(server.distribution, server.home).check(_DATABASE)
-    if not checked.clean:
-        findings.append(f"Neo4j's check: {checked.report[:2000] or checked.output[-2000:]}")
     return findings
+
+
+def check(neo4j: EmbeddedNeo4j, home: Path) -> list[str]:
+    """Run Neo4j's check. A log that ends in the middle of making a constraint leaves what a crash would: a warning."""
+    told = neo4j.check(home, _DATABASE)
+    if told is None or all(_UNFINISHED in line for line in told.splitlines() if not line.startswith("\t")):
+        return []
+    return [f"Neo4j's check: {told[:2000]}"]
+
+
+def _counts(neo4j: EmbeddedNeo4j, home: Path) -> Iterator[str]:
+    """Compare what the counts store says with what a scan finds; Neo4j's check does it for each label and type.
+
+    Reading every property shows that each chain of records holds together.
+    """
+    statements = (
+        "MATCH (n) RETURN count(n) AS number",
+        "MATCH (n) RETURN sum(1) AS number, sum(size(keys(n))) AS keys, count(properties(n)) AS read",
+        "MATCH ()-[r]->() RETURN count(r) AS number",
+        "MATCH ()-[r]->() RETURN sum(1) AS number, sum(size(keys(r))) AS keys, count(properties(r)) AS read",
+    )
+    nodes, seen_nodes, relationships, seen_relationships = (
+        rows[0]["number"] for rows in neo4j.run(home, _DATABASE, statements)
+    )
+    if nodes != seen_nodes:
+        yield f"the counts store says {nodes} nodes, a scan finds {seen_nodes}"
+    if relationships != seen_relationships:
+        yield f"the counts store says {relationships} relationships, a scan finds {seen_relationships}"
 
 
 @contextlib.contextmanager
@@ -171,24 +305,6 @@ def _at_work(source: Server, seed: int) -> Iterator[None]:
         raise failures[0]
 
 
-def _back_up(source: Server, directory: Path) -> BackupInfo:
-    server = find_source(source.home)
-    store = server.database(_DATABASE).store_directory
-    size = sum(path.stat().st_size for path in store.glob("neostore*"))
-    options = CaptureOptions(type="full", rate_limit=size // COPY_SECONDS, jobs=2)
-    repository = open_repository(str(directory / "repository"))
-    report = back_up(server, repository, (_DATABASE,), options=options, progress=Silent())
-    if report.failures:
-        raise AssertionError(report.failures)
-    return report.backups[0]
-
-
-def _restore(directory: Path, home: Server, label: str, engine: str) -> str | None:
-    repository = open_repository(str(directory / "repository"))
-    report = restore(repository, home.home, _DATABASE, label=label, recover=engine, jobs=2, progress=Silent())
-    return report.recovered_by
-
-
 def _checkpoints_inside(source: Server, info: BackupInfo) -> int:
     """Count the checkpoints that fell into a copy."""
     began, ended = (int(moment.timestamp() * 1000) for moment in (info.started_at, info.finished_at))
@@ -202,24 +318,6 @@ def _records(log_directory: Path) -> tuple[Checkpoint, ...]:
     data = path.read_bytes()
     header = parse_header(data, str(path))
     return () if header is None else parse_checkpoints(data, header, str(path))
-
-
-def _counts(session: Session) -> Iterator[str]:
-    """Compare what the counts store says with what a scan finds: for everything, and by label and type."""
-    pairs = dict(_COUNTS)
-    for row in session.run("CALL db.labels() YIELD label RETURN label AS name"):
-        pattern = f"MATCH (n:`{row['name']}`) RETURN"
-        pairs[f"label {row['name']}"] = (f"{pattern} count(n) AS number", f"{pattern} sum(1) AS number")
-    for row in session.run("CALL db.relationshipTypes() YIELD relationshipType AS name RETURN name"):
-        pattern = f"MATCH ()-[r:`{row['name']}`]->() RETURN"
-        pairs[f"type {row['name']}"] = (f"{pattern} count(r) AS number", f"{pattern} sum(1) AS number")
-    for name, (stored, scanned) in pairs.items():
-        told, seen = session.run(stored)[0]["number"], session.run(scanned)[0]["number"]
-        if told != seen:
-            yield f"{name}: the counts store says {told}, a scan finds {seen}"
-    # Reading every property shows that each chain of records holds together.
-    session.run("MATCH (n) RETURN sum(size(keys(n))) AS number, count(properties(n)) AS read")
-    session.run("MATCH ()-[r]->() RETURN sum(size(keys(r))) AS number, count(properties(r)) AS read")
 
 
 def _silent(_: str) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neokeep.neo4j.recovery.layout import DYNAMIC, DYNAMIC_HEAD, FILES, WITH_HEADER, Geometry, Store
+from neokeep.neo4j.recovery.layout import DYNAMIC_HEAD, FILES, WITH_HEADER, Geometry, Store
+from neokeep.neo4j.recovery.meaning import cleared, records_in_use
 from neokeep.neo4j.recovery.pages import geometries
 from neokeep.neo4j.store.layout import NEOSTORE
 
@@ -31,14 +32,11 @@ SHOWN = 20
 
 _SLOT_BYTES = 9
 _SLOTS = 100
-_LONGS = 4
 _TOKENS = {
     Store.LABEL: Store.LABEL_NAMES,
     Store.TYPE: Store.TYPE_NAMES,
     Store.PROPERTY_KEY: Store.PROPERTY_KEY_NAMES,
 }
-_STRING_BITS = np.array([8, 4, 4, 5, 5, 5, 6, 6, 6, 7, 8, 4, 4, *[8] * 19], np.int64)
-"""Bits of a character, by the encoding of a short string."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +95,8 @@ def _compare(store: Store, first: Bytes, second: Bytes, start: int) -> _Piece:
     if start == 0 and store in WITH_HEADER:
         for flags in used:
             flags[:1] = True
-    cleared = [_cleared(store, records, flags) for records, flags in zip((first, second), used, strict=True)]
-    different = np.flatnonzero((used[0] != used[1]) | (cleared[0] != cleared[1]).any(axis=1))
+    sides = [cleared(store, records, flags) for records, flags in zip((first, second), used, strict=True)]
+    different = np.flatnonzero((used[0] != used[1]) | (sides[0] != sides[1]).any(axis=1))
     told = [
         Difference(
             FILES[store],
@@ -108,55 +106,6 @@ def _compare(store: Store, first: Bytes, second: Bytes, start: int) -> _Piece:
         for row in different[:SHOWN]
     ]
     return _Piece(int(used[0].sum()), different, told)
-
-
-def records_in_use(store: Store, records: Bytes) -> Flags:
-    """Tell which records, one a row, are in use."""
-    # Of a property bits 24 to 27 of the first block are its type: it has none when it is free.
-    place, mask = (0, 0x10) if store in DYNAMIC else (13, 15) if store is Store.PROPERTY else (0, 1)
-    found: Flags = records[:, place] & mask != 0
-    return found
-
-
-def _cleared(store: Store, records: Bytes, used: Flags) -> Bytes:
-    """Copy records with zeros in place of all that says nothing."""
-    records = records.copy()
-    records[~used] = 0
-    columns = np.arange(records.shape[1])
-    if store in DYNAMIC:
-        lengths = records[:, 1:4].astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
-        records[columns >= DYNAMIC_HEAD + lengths[:, None]] = 0
-    if store is Store.PROPERTY:
-        records[columns >= 9 + 8 * _longs_in_use(records)[:, None]] = 0
-    return records
-
-
-def _longs_in_use(records: Bytes) -> NDArray[np.int64]:
-    """Count the longs that the blocks of each property record take, up to the first that is none."""
-    longs = np.ascontiguousarray(records[:, 9:41]).view(">u8").astype(np.int64)
-    behind = np.zeros(len(records), np.int64)
-    for place in range(_LONGS):
-        begins = (behind == place) & (longs[:, place] >> 24 & 15 != 0)
-        behind[begins] += block_longs(longs[begins, place])
-    return np.minimum(behind, _LONGS)
-
-
-def block_longs(first: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count the longs of property blocks by their first ones."""
-    kind, value = first >> 24 & 15, first >> 28 & 0xF_FFFF_FFFF
-    inline = value & 1 != 0
-    count = np.ones(len(first), np.int64)
-    count[(kind == 6) & ~inline] = 2
-    count[kind == 8] = 2
-    text, array, point, moment = kind == 11, kind == 12, kind == 13, kind == 14
-    count[text] = -(-(39 + (value >> 5 & 63) * _STRING_BITS[value & 31]) // 64)[text]
-    bits = value >> 10 & 63
-    count[array] = -(-(44 + (value >> 4 & 63) * np.where(bits == 0, 64, bits)) // 64)[array]
-    count[point] = 1 + (value >> 4 & 15)[point]
-    which, inline = value & 15, value >> 4 & 1 != 0
-    by_kind = np.array([1, 1, 1, 2, 2, 3, 4, *[1] * 9], np.int64)[which]
-    count[moment] = np.where((which <= 2) & ~inline, 2, by_kind)[moment]
-    return count
 
 
 def _pieces(first: Path, second: Path, geometry: Geometry) -> Iterator[tuple[Bytes, Bytes, int]]:

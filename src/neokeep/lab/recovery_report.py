@@ -6,11 +6,12 @@ import msgspec
 
 
 class ComparedWorkload(msgspec.Struct, frozen=True, kw_only=True):
-    """One workload: how much was recovered, and what was wrong with it; nothing where `findings` is empty."""
+    """One workload: how much was recovered and undone, and what was wrong; nothing where `findings` is empty."""
 
     seed: int
     checkpoints_inside: int
     records_in_use: int
+    transactions_undone: int
     findings: tuple[str, ...]
     seconds: float
 

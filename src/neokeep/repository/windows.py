@@ -1,7 +1,7 @@
 """Restore windows: which moments can be restored to from each full backup, and what ends them too early.
 
-A window opens at the end of a full backup and closes at the newest transaction of its chain. Manifests and listings
-tell nearly all; of the segments only the last is looked into, unless the times of all are wanted.
+A window opens at the checkpoint of a full backup and closes at the newest transaction of its chain. Manifests and
+listings tell nearly all; of the segments only the last is looked into, unless the times of all are wanted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Window:
     """A chain with the times of its two ends, None where nothing tells.
 
-    It closes at its last commit, or when a later backup found nothing new. `latest` holds the latest commit time of
+    It opens where its full backup can be taken back to. It closes at its last commit, or when a later backup found
+    nothing new. `latest` holds the latest commit time of
     each segment that was looked into, None where it cannot be read; `backups` are the full backup and those that go on
     with it.
     """
@@ -40,7 +41,8 @@ class Window:
     @property
     def first(self) -> int:
         """The oldest transaction that can be restored to."""
-        return self.chain.base.end.transaction or 0
+        base = self.chain.base
+        return (base.opens or base.end).transaction or 0
 
     @property
     def last(self) -> int:
@@ -62,7 +64,7 @@ def windows_of(repository: Repository, manifests: Sequence[Manifest], *, with_ti
         headers = [peek(repository.storage, segment) for segment in looked_into]
         latest = tuple(header.last_commit_time if header else None for header in headers)
         closes_at = _closes_at(chain, latest, backups)
-        windows.append(Window(chain, base.end.commit_time, closes_at, latest, tuple(backups)))
+        windows.append(Window(chain, (base.opens or base.end).commit_time, closes_at, latest, tuple(backups)))
     return windows
 
 

@@ -43,7 +43,7 @@ def _goes_on(repository: Repository, older: Chain, newer: Chain) -> bool:
         return False
     tail = end_of(repository, newer).tail
     checksum = tail.checksum if tail is not None else newer.base.end.checksum
-    return checksum is not None and checksum == _checksum_of(repository, older, newer.last_transaction)
+    return checksum is not None and checksum == checksum_of(repository, older, newer.last_transaction)
 
 
 def _archived_later(repository: Repository, older: Chain, newer: Chain) -> bool:
@@ -53,7 +53,7 @@ def _archived_later(repository: Repository, older: Chain, newer: Chain) -> bool:
     return header is not None and header.created_at >= newer.base.started_at
 
 
-def _checksum_of(repository: Repository, chain: Chain, transaction: int) -> int | None:
+def checksum_of(repository: Repository, chain: Chain, transaction: int) -> int | None:
     """Find the checksum of an archived transaction; None where the chain does not tell."""
     if transaction == chain.base.end.transaction:
         return chain.base.end.checksum

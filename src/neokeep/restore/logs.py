@@ -88,6 +88,15 @@ def _write(header: SegmentHeader, data: bytes, directory: Path, owner: Owner, na
         at += piece.length
 
 
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Where a log is to end: its last transaction, and the file and offset behind it; no version: nothing is cut."""
+
+    end: LogEnd
+    version: int | None = None
+    offset: int = 0
+
+
 def cut_log(directory: Path, moment: Moment, floor: int) -> LogEnd:
     """Verify every transaction of a restored log and cut it behind the wanted moment, but never before `floor`.
 
@@ -97,7 +106,26 @@ def cut_log(directory: Path, moment: Moment, floor: int) -> LogEnd:
     Raises:
         IntegrityError: the log does not hold together, or does not reach the wanted transaction.
     """
+    cut = _find(directory, moment, floor)
+    if cut.version is not None:
+        _truncate(directory / log_name(cut.version), cut.offset)
+        _remove_after(directory, cut.version)
+    fsync_directory(directory)
+    return cut.end
+
+
+def end_at(directory: Path, moment: Moment, floor: int) -> LogEnd:
+    """Find the last transaction of a moment, not before `floor`, without cutting.
+
+    Raises:
+        IntegrityError: the log does not hold together, or does not reach the wanted transaction.
+    """
+    return _find(directory, moment, floor).end
+
+
+def _find(directory: Path, moment: Moment, floor: int) -> _Cut:
     end: LogEnd | None = None
+    cut: tuple[int, int] | None = None
     checksum: int | None = None
     for version in log_versions(directory):
         path = directory / log_name(version)
@@ -109,8 +137,7 @@ def cut_log(directory: Path, moment: Moment, floor: int) -> LogEnd:
         elif end is None:
             end = LogEnd(scan.first_transaction - 1, None)
         if keep < len(scan.ends):
-            _truncate(path, scan.ends[keep - 1] if keep else scan.start)
-            _remove_after(directory, version)
+            cut = (version, scan.ends[keep - 1] if keep else scan.start)
             break
         checksum = scan.last_checksum
     if end is None or (moment.transaction is not None and end.transaction != moment.transaction):
@@ -119,8 +146,7 @@ def cut_log(directory: Path, moment: Moment, floor: int) -> LogEnd:
             f"the restored log reaches transaction {reached}, not {moment.transaction}",
             remedy="Run 'neokeep verify' to see what is missing.",
         )
-    fsync_directory(directory)
-    return end
+    return _Cut(end, *cut) if cut else _Cut(end)
 
 
 def _wanted(scan: Scan, moment: Moment, floor: int) -> int:

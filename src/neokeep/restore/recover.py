@@ -22,6 +22,8 @@ from neokeep.neo4j.log.names import log_name, log_versions
 from neokeep.neo4j.log.scan import scan_log
 from neokeep.neo4j.server import Server
 from neokeep.neo4j.source import SYSTEM_DATABASE
+from neokeep.restore.logs import cut_log
+from neokeep.restore.targets import Moment
 
 if TYPE_CHECKING:
     from neokeep.neo4j.distribution import Distribution
@@ -52,7 +54,7 @@ def recover(recovery: Recovery, staging: Staging, database: str, store_format: s
     """
     if recovery.engine == NATIVE:
         try:
-            _natively(staging, database, store_format, progress)
+            recover_natively(staging, database, store_format, progress)
         except UnknownCommand as unknown:
             if recovery.distribution is None:
                 raise
@@ -62,22 +64,36 @@ def recover(recovery: Recovery, staging: Staging, database: str, store_format: s
     if recovery.distribution is None:
         raise AssertionError("without a Neo4j of its own a target is recovered natively")
     progress.say(f"Neo4j {recovery.distribution.version} recovers {database}")
-    _with_neo4j(staging, database, recovery.distribution)
+    recover_with_neo4j(staging, database, recovery.distribution)
     return NEO4J
 
 
-def _natively(staging: Staging, database: str, store_format: str, progress: Progress) -> None:
+def recover_natively(
+    staging: Staging, database: str, store_format: str, progress: Progress, *, last: int | None = None
+) -> None:
+    """Apply the log of a staged database, and undo what lies behind transaction `last`.
+
+    Raises:
+        SourceError: the log holds what neokeep does not understand; nothing was written.
+        IntegrityError: it is damaged, or does not tell what is needed to go back.
+    """
     # Compiled code takes a moment to load, which other commands need not wait for.
     from neokeep.neo4j.recovery.finish import finish
+    from neokeep.neo4j.recovery.log import read_parts
     from neokeep.neo4j.recovery.redo import redo
 
-    if is_clean(staging.log):
+    if last is None and is_clean(staging.log):
         progress.say(f"{database} needs no recovery")
         return
     checkpoint = choose_checkpoint(staging.log)
-    progress.say(f"applying the log of {database} from {checkpoint.position} on")
-    done = redo(staging.store, staging.log, checkpoint.position, aligned=store_format == "aligned")
-    finish(staging.store, staging.log, done, checkpoint.name, len(checkpoint.content))
+    what = f"from {checkpoint.position} on" if last is None else f"back to transaction {last}"
+    progress.say(f"applying the log of {database} {what}")
+    done = redo(staging.store, staging.log, checkpoint.position, aligned=store_format == "aligned", last=last)
+    parts = done.parts
+    if last is not None:
+        cut_log(staging.log, Moment(transaction=last), last)
+        parts = read_parts(staging.log, checkpoint.position)
+    finish(staging.store, staging.log, parts, done.metadata, checkpoint.name, len(checkpoint.content))
     if not is_clean(staging.log):
         raise IntegrityError(
             f"{database} is not clean after its log was applied",
@@ -85,7 +101,7 @@ def _natively(staging: Staging, database: str, store_format: str, progress: Prog
         )
 
 
-def _with_neo4j(staging: Staging, database: str, distribution: Distribution) -> None:
+def recover_with_neo4j(staging: Staging, database: str, distribution: Distribution) -> None:
     """Recover a staged database with Neo4j itself.
 
     Raises:

@@ -24,7 +24,7 @@ from neokeep.repository.contents import file_list
 from neokeep.repository.info import backup_info
 from neokeep.repository.reader import BlockReader
 from neokeep.restore.choose import choose_plan
-from neokeep.restore.logs import LogEnd, apply_segments, cut_log
+from neokeep.restore.logs import LogEnd, apply_segments, cut_log, end_at
 from neokeep.restore.plan import require_openable
 from neokeep.restore.swap import Place, Staging, require_unused, settle, stage, swap
 from neokeep.restore.targets import NEWEST, Moment, RestorePlan
@@ -89,6 +89,9 @@ def restore(
         repository, database.lower(), label=label, from_source=from_source, home=str(source.home), moment=moment
     )
     target = _target(source, plan.base, restored_as)
+    if plan.remark:
+        progress.say(plan.remark)
+    _require_engine(plan, recover)
     require_openable(plan.base, plan.kernel_version, source.version)
     recovery = _recovery(recover, source)
     reader = BlockReader.of(repository)
@@ -143,6 +146,14 @@ def _target(source: Source, manifest: Manifest, restored_as: str | None) -> _Tar
         )
     found = source.place_of(name)
     return _Target(source, name, Place.at(found.store_directory, found.log_directory))
+
+
+def _require_engine(plan: RestorePlan, recover: str | None) -> None:
+    if plan.goes_back and recover == "neo4j":
+        raise UsageError(
+            f"the wanted moment lies before the end of {plan.base.label}; Neo4j's recovery cannot go back",
+            remedy="Leave --recover out: neokeep goes back by itself, and Neo4j rebuilds the indexes.",
+        )
 
 
 def _recovery(engine: str | None, source: Source) -> Recovery | None:
@@ -225,12 +236,18 @@ def _write(
         apply_segments(reader.storage, plan.segments, staging.log, owner, base, progress)
         end = cut_log(staging.log, plan.moment, base.end.transaction or 0)
     engine = None
-    if recovery is not None:
+    if plan.goes_back:
+        from neokeep.restore.recover import NATIVE, recover_natively
+
+        end = end_at(staging.log, plan.moment, (base.opens or base.end).transaction or 0)
+        recover_natively(staging, target.database, base.store_format, progress, last=end.transaction)
+        engine = NATIVE
+    elif recovery is not None:
         from neokeep.restore.recover import recover
 
         engine = recover(recovery, staging, target.database, base.store_format, progress)
-        for directory in {staging.store, staging.log}:
-            _give(directory, owner)
+    for directory in {staging.store, staging.log} if engine else ():
+        _give(directory, owner)
     return _Written(end, engine)
 
 

@@ -1,6 +1,7 @@
 """Which base and segments a restore needs for the moment that the user wants. Pure functions over chains.
 
-A restore window opens at the end of a full backup and closes at the newest transaction of its chain. Times are commit
+A restore window opens at the checkpoint of a full backup and closes at the newest transaction of its chain. Before the
+end of the full backup it is taken back, which costs its indexes: any other way is chosen before that. Times are commit
 times: the restore stops before the first transaction that was committed after the wanted time.
 """
 
@@ -57,6 +58,10 @@ class RestorePlan:
 
     kernel_version: int = 0
     """The newest kernel version in the log that is restored; told by the last segment, else by the base."""
+    goes_back: bool = False
+    """Whether the moment lies before the end of the base, which is undone up to there."""
+    remark: str = ""
+    """What the user should know of the choice."""
 
     @property
     def log_bytes(self) -> int:
@@ -99,6 +104,9 @@ def _plan_transaction(windows: Sequence[Window], transaction: int) -> RestorePla
             if transaction == base.end.transaction:
                 return RestorePlan(base, (), Moment())
             return RestorePlan(base, _up_to(window.chain, transaction), Moment(transaction=transaction))
+    for window in windows:
+        if window.first <= transaction < (window.chain.base.end.transaction or 0):
+            return RestorePlan(window.chain.base, (), Moment(transaction=transaction), goes_back=True)
     nearest = sorted({point for window in windows for point in (window.first, window.last)})
     below = max((point for point in nearest if point < transaction), default=None)
     above = min((point for point in nearest if point > transaction), default=None)
@@ -106,16 +114,23 @@ def _plan_transaction(windows: Sequence[Window], transaction: int) -> RestorePla
 
 
 def _plan_time(windows: Sequence[Window], time: datetime) -> RestorePlan:
-    open_then = [one for one in windows if one.opens_at and one.closes_at and one.opens_at <= time <= one.closes_at]
-    # A window opens with its last transaction, which may be older than a history that was lost before the backup was
-    # taken. One whose backup was there at the time tells what was so then.
+    open_then = [one for one in windows if _is_open(one, one.chain.base.end.commit_time, time)]
+    # A full backup ends with its last transaction, which may be older than a history that was lost before it was taken.
+    # One whose backup was there at the time tells what was so then.
     lived = [one for one in open_then if one.chain.base.finished_at <= time]
     for window in lived or open_then:
         return RestorePlan(window.chain.base, _until(window, time), Moment(time=time))
+    for window in windows:
+        if _is_open(window, window.opens_at, time):
+            return RestorePlan(window.chain.base, (), Moment(time=time), goes_back=True)
     moments = sorted({point for window in windows for point in (window.opens_at, window.closes_at) if point})
     below = max((point for point in moments if point < time), default=None)
     above = min((point for point in moments if point > time), default=None)
     raise _outside(_text(time), windows, below and _text(below), above and _text(above))
+
+
+def _is_open(window: Window, since: datetime | None, time: datetime) -> bool:
+    return since is not None and window.closes_at is not None and since <= time <= window.closes_at
 
 
 def _until(window: Window, time: datetime) -> tuple[SegmentName, ...]:

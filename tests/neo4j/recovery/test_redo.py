@@ -18,7 +18,7 @@ from helpers.txlog import build_log, flipped
 from neokeep.errors import IntegrityError, SpaceError
 from neokeep.neo4j.log.checkpoint import LogPosition
 from neokeep.neo4j.log.commands import UnknownCommand
-from neokeep.neo4j.recovery import pages, redo
+from neokeep.neo4j.recovery import pages, redo, stretches
 from neokeep.neo4j.recovery.layout import FILES, Store
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ def test_stretches_smaller_than_a_command_change_nothing(
     made = transactions(seed, kernel, 6)
     place.write(made, kernel)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(redo, "OUTPUT_BYTES", room)
-        patch.setattr(redo, "OUTPUT_ROWS", 1 + room // 100)
-        patch.setattr(redo, "METADATA_VALUES", 1)
+        patch.setattr(stretches, "OUTPUT_BYTES", room)
+        patch.setattr(stretches, "OUTPUT_ROWS", 1 + room // 100)
+        patch.setattr(stretches, "METADATA_VALUES", 1)
         patch.setattr(pages, "PAGES_AT_ONCE", 2)
         done = place.redo()
     for commands in made:

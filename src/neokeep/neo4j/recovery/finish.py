@@ -20,10 +20,10 @@ from neokeep.neo4j.recovery.neostore import write_slots
 from neokeep.neo4j.store.layout import NEOSTORE, TREES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from neokeep.neo4j.recovery.log import LogPart
-    from neokeep.neo4j.recovery.redo import Redone
 
 REASON = "Recovered by neokeep"
 
@@ -53,18 +53,25 @@ def log_end(parts: list[LogPart]) -> LogEnd | None:
     )
 
 
-def finish(store_directory: Path, log_directory: Path, redone: Redone, checkpoint_file: str, records_end: int) -> None:
+def finish(
+    store_directory: Path,
+    log_directory: Path,
+    parts: list[LogPart],
+    metadata: Mapping[int, int],
+    checkpoint_file: str,
+    records_end: int,
+) -> None:
     """Make the store clean; the new checkpoint record follows the one at whose end, `records_end`, recovery started.
 
-    Killed before that record is complete, it is a store that recovery is due for, as before.
+    `parts` is the log as it ends now. Killed before that record is complete, it is a store that recovery is due for.
     """
     remove_derived(store_directory)
-    end = log_end(redone.parts)
+    end = log_end(parts)
     if end is not None:
-        write_slots(store_directory / NEOSTORE, redone.metadata, end.position, end.transaction)
+        write_slots(store_directory / NEOSTORE, metadata, end.position, end.transaction)
     fsync_directory(store_directory)
-    _cut(redone.parts[-1])
-    for path in unused_logs(log_directory, redone.parts):
+    _cut(parts[-1])
+    for path in unused_logs(log_directory, parts):
         with explained("remove", path):
             path.unlink()
     fsync_directory(log_directory)

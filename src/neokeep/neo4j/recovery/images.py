@@ -3,7 +3,9 @@
 Each function takes one image, which ends before `end`, and returns the offset behind it, or a negative number: BAD for
 what is not understood or does not fit its store, FULL where the output has no room. Records go to `out`, each with a
 row of `rows`: store, id, offset in `out`. `stores` has a row for each store: bytes of a record, lowest id, the id that
-is too large. With `state[WRITING]` zero all is looked at and nothing written. A record that is freed becomes zeros.
+is too large. `state[WRITING]` says what is done with an image: NOTHING but looking at it, WRITE, or RELEASE, which
+makes its records free. A free record is zeros. Going back (`state[UNDOING]`), a dynamic record that was there before
+and whose content then the image does not tell gets UNKNOWN added to its store.
 
 Numbers in stores are big endian in every version; those in the log are big endian below kernel version 5 (`big`).
 Layouts: docs/neo4j-formats.md.
@@ -16,14 +18,16 @@ from neokeep.neo4j.recovery.compiled import Bytes, Numbers, Output, Rows, compil
 from neokeep.neo4j.recovery.layout import Store
 
 BAD, FULL = -1, -2
-USED, ROWS, WRITING = 0, 1, 2
-"""Places in `state`: bytes used of `out`, rows used, whether records are written."""
+USED, ROWS, WRITING, UNDOING = 0, 1, 2, 3
+"""Places in `state`: bytes used of `out`, rows used, what is done with images, whether it goes back."""
+NOTHING, WRITE, RELEASE = 0, 1, 2
+UNKNOWN = 64
 
 NODE, RELATIONSHIP, PROPERTY, GROUP = map(int, (Store.NODE, Store.RELATIONSHIP, Store.PROPERTY, Store.GROUP))
 LABEL, TYPE, PROPERTY_KEY, SCHEMA = map(int, (Store.LABEL, Store.TYPE, Store.PROPERTY_KEY, Store.SCHEMA))
 STRINGS, ARRAYS, NODE_LABELS = map(int, (Store.STRINGS, Store.ARRAYS, Store.NODE_LABELS))
 
-_IN_USE, _SECONDARY = 1, 8
+_IN_USE, _MADE, _SECONDARY = 1, 2, 8
 _STRING_TYPE, _ARRAY_TYPE = 9, 10
 _BY_TYPE = -1
 """In the place of a store: each dynamic record tells its own."""
@@ -35,7 +39,7 @@ def _room(out: Output, rows: Rows, state: Numbers, stores: Rows, store: int, rec
     """Make room for a record of zeros; its offset in `out`, or a negative number."""
     if record < stores[store, 1] or record >= stores[store, 2]:
         return BAD
-    if state[WRITING] == 0:
+    if state[WRITING] == NOTHING:
         return _NOT_WRITTEN
     size, place, row = stores[store, 0], state[USED], state[ROWS]
     if place + size > len(out) or row >= len(rows):
@@ -48,6 +52,14 @@ def _room(out: Output, rows: Rows, state: Numbers, stores: Rows, store: int, rec
     state[USED] = place + size
     state[ROWS] = row + 1
     return place
+
+
+@compiled_part
+def _told_before(flags: int, state: Numbers) -> bool:
+    """Tell whether an image says what a dynamic record was before the transaction: in use there, or made by it."""
+    if state[WRITING] == WRITE:
+        return flags & _IN_USE != 0
+    return flags & _MADE != 0
 
 
 @compiled_part
@@ -91,7 +103,9 @@ def _dynamic(
         place = _room(out, rows, state, stores, target, record)
         if place == BAD or place == FULL:
             return place
-        if place >= 0 and flags & _IN_USE and not free:
+        if place >= 0 and state[UNDOING] and not _told_before(flags, state):
+            rows[state[ROWS] - 1, 0] = target + UNKNOWN
+        if place >= 0 and flags & _IN_USE and not free and state[WRITING] == WRITE:
             head = length | high(following, 4) << 24 | 1 << 28
             if not flags & 0x20:
                 head |= 1 << 31

@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 class LogPart:
     """One log file: what is to be applied of it begins at `start`; `ends` (int64) tells where each transaction ends.
 
-    `end` is the offset behind its last transaction, whether that is to be applied or not. Of that transaction are the
-    other values; they are None where the file holds none.
+    `first_transaction` is the first that is to be applied, or would be. `end` is the offset behind the last transaction
+    of the file, whether that is to be applied or not. Of that transaction are the other values; they are None where the
+    file holds none.
     """
 
     path: Path
     header: LogHeader
     start: int
     ends: NDArray[np.int64]
+    first_transaction: int
     end: int
     last_transaction: int
     last_checksum: int | None
@@ -46,6 +48,15 @@ class LogPart:
         begins = np.empty_like(self.ends)
         begins[:1], begins[1:] = self.start, self.ends[:-1]
         return begins
+
+    def split(self, last: int) -> tuple[LogPart, LogPart]:
+        """Part what is to be applied: up to transaction `last`, and behind it."""
+        kept = max(0, min(len(self.ends), last - self.first_transaction + 1))
+        at = int(self.ends[kept - 1]) if kept else self.start
+        return (
+            replace(self, ends=self.ends[:kept]),
+            replace(self, start=at, ends=self.ends[kept:], first_transaction=self.first_transaction + kept),
+        )
 
     def content(self) -> NDArray[np.uint8]:
         """Give the bytes of the file, uint8, mapped and not read."""
@@ -121,6 +132,7 @@ def _read_part(path: Path, version: int, before: LogPart | None) -> LogPart | No
         header,
         scan.start,
         np.array(scan.ends, np.int64),
+        scan.first_transaction,
         scan.end,
         scan.last_transaction,
         scan.last_checksum,
@@ -134,7 +146,9 @@ def _from(part: LogPart, position: LogPosition) -> LogPart:
     offset = max(position.offset, part.header.size)
     if offset != part.start and not (part.ends == offset).any():
         raise _damaged(part.path, f"recovery starts at {offset}, where no transaction ends")
-    return replace(part, start=offset, ends=part.ends[part.ends > offset])
+    kept = part.ends > offset
+    first = part.first_transaction + int(len(kept) - kept.sum())
+    return replace(part, start=offset, ends=part.ends[kept], first_transaction=first)
 
 
 def _damaged(path: Path, why: str) -> IntegrityError:

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 _SLOT = struct.Struct(">Bq")
 _FIRST_WITHOUT_LOG_STATE = 5
 _LOG_VERSION, _LAST_TRANSACTION, _LAST_CHECKSUM = 2, 3, 9
+LAST_CONSTRAINT = 6
+"""The slot with the transaction that made the newest constraint, in 4.x.
+
+After undoing it is a transaction that is not later than the last one.
+"""
+LOG_POSITION = (2, 11, 12)
+"""The slots with the place where the log ends, in 4.x."""
 _CLOSED_VERSION, _CLOSED_OFFSET, _COMMIT_TIME, _KERNEL_VERSION = 11, 12, 13, 19
 
 
@@ -42,8 +49,12 @@ def write_slots(
     if not values:
         return
     with explained("write", path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
+            if transaction.kernel_version < _FIRST_WITHOUT_LOG_STATE and LAST_CONSTRAINT not in metadata:
+                # It may be of a transaction that was undone.
+                used, last = _SLOT.unpack(os.pread(descriptor, _SLOT.size, LAST_CONSTRAINT * _SLOT.size))
+                values |= {LAST_CONSTRAINT: min(last, transaction.id)} if used else {}
             for slot, value in values.items():
                 write_all(descriptor, _SLOT.pack(1, value), slot * _SLOT.size)
             os.fsync(descriptor)

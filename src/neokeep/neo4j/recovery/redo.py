@@ -1,8 +1,8 @@
-"""Redo: what the log says from a position on, done to the record stores of a directory.
+"""Redo and undo: the record stores of a directory brought to the state at a transaction of their log.
 
-The log is walked twice: first to see that all of it is understood, then to write. So nothing is applied in part because
-of something that is not known. Of the images in a stretch of log the last one of each record is written, in the order
-of the pages. Redo may be repeated: the images are whole records.
+The log is walked first to see that all of it is understood: nothing is applied in part because of something that is not
+known. Then transactions behind the wanted one are taken back, from the last to the first, and those before it are
+applied, from the first to the last. Both write whole records, so all of it may be repeated.
 """
 
 from __future__ import annotations
@@ -12,116 +12,112 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neokeep.neo4j.log.checkpoint import LogPosition
-from neokeep.neo4j.log.commands import UnknownCommand, commands
-from neokeep.neo4j.recovery.images import BAD, FULL, ROWS, USED, WRITING
-from neokeep.neo4j.recovery.layout import Store
+from neokeep.errors import IntegrityError
+from neokeep.neo4j.recovery.layout import FILES, Store
 from neokeep.neo4j.recovery.log import LogPart, read_parts
 from neokeep.neo4j.recovery.pages import StoreFiles
-from neokeep.neo4j.recovery.walk import AT, DONE, METADATA, NUMBER, STATE_SIZE, walk
+from neokeep.neo4j.recovery.stretches import backward, first_of, forward, last_of, require_understood
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from neokeep.neo4j.recovery.compiled import Bytes, Numbers, Output, Rows
-
-OUTPUT_BYTES = 64 * 1024 * 1024
-OUTPUT_ROWS = 1 << 20
-METADATA_VALUES = 1024
+    from neokeep.neo4j.log.checkpoint import LogPosition
+    from neokeep.neo4j.recovery.compiled import Numbers
+    from neokeep.neo4j.recovery.stretches import Records
 
 
 @dataclass(slots=True)
 class Redone:
-    """What was applied. `parts` is the log; `metadata` holds the last value of each key that was set."""
+    """What was done. `parts` is the log; `metadata` holds the value of each key of `neostore` that was set."""
 
     parts: list[LogPart]
     transactions: int = 0
+    undone: int = 0
     records: int = 0
     metadata: dict[int, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
-    """Records of one stretch of log, in its order: store, id and place of each, and the bytes."""
+def redo(
+    store_directory: Path, log_directory: Path, position: LogPosition, *, aligned: bool, last: int | None = None
+) -> Redone:
+    """Apply the log behind a position to the stores, up to transaction `last`; what they hold of later ones is undone.
 
-    rows: Rows
-    out: Output
-
-
-def redo(store_directory: Path, log_directory: Path, position: LogPosition, *, aligned: bool) -> Redone:
-    """Apply the log behind a position to the stores.
+    After undoing the log still has to be cut behind `last`, once this is durable: until then it brings all back.
 
     Raises:
-        IntegrityError: the log is damaged.
+        IntegrityError: the log is damaged, or does not tell what some record was before.
         UnknownCommand: it holds what neokeep does not understand; nothing was written.
     """
-    done = Redone(read_parts(log_directory, position))
     with StoreFiles(store_directory, aligned=aligned) as files:
-        stores = files.table()
-        for part in done.parts:
-            require_understood(part, stores)
-        for part in done.parts:
-            for records in records_of(part, stores, done.metadata):
-                _write(files, records)
-                done.records += len(records.rows)
-            done.transactions += len(part.ends)
+        return redo_files(files, read_parts(log_directory, position), last=last)
+
+
+def redo_files(files: StoreFiles, parts: list[LogPart], *, last: int | None = None) -> Redone:
+    """Do the same to stores that are open."""
+    done = Redone(parts)
+    stores, untold = files.table(), _Untold()
+    for part in parts:
+        require_understood(part, stores)
+    split = [part.split(part.last_transaction if last is None else last) for part in parts]
+    for _, behind in reversed(split):
+        for records in backward(behind, stores):
+            _write_back(files, records, untold)
+            done.metadata.update((int(key), int(value)) for key, value in records.metadata[::-1])
+        done.undone += len(behind.ends)
+    for kept, _ in split:
+        for records in forward(kept, stores):
+            apply(files, records)
+            for store in untold.stores:
+                untold.know(store, last_of(records, store).ids)
+            done.metadata.update((int(key), int(value)) for key, value in records.metadata)
+            done.records += len(records.rows)
+        done.transactions += len(kept.ends)
+    untold.require_none(last)
     return done
 
 
-def require_understood(part: LogPart, stores: Rows) -> None:
-    """Walk a log file without writing.
+class _Untold:
+    """Records of which no transaction told so far what they were, by store."""
 
-    Raises:
-        UnknownCommand: something in it is not known.
-    """
-    state = np.zeros(STATE_SIZE, np.int64)
-    data = part.content()
-    out, rows, metadata = np.empty(0, np.uint8), np.empty((0, 3), np.int64), np.empty((0, 2), np.int64)
-    if walk(data, part.begins, part.ends, out, rows, state, stores, metadata) != DONE:
-        raise _not_understood(part, data, state)
+    def __init__(self) -> None:
+        self._ids: dict[Store, set[int]] = {}
 
+    @property
+    def stores(self) -> list[Store]:
+        return [store for store, ids in self._ids.items() if ids]
 
-def records_of(part: LogPart, stores: Rows, metadata: dict[int, int]) -> Iterator[Records]:
-    """Give all records that a log file writes, in stretches of bounded size; `metadata` gets the values it sets.
+    def add(self, store: Store, ids: Numbers) -> None:
+        if len(ids):
+            self._ids.setdefault(store, set()).update(ids.tolist())
 
-    What was given is overwritten by the next.
-    """
-    state = np.zeros(STATE_SIZE, np.int64)
-    out, rows = np.empty(OUTPUT_BYTES, np.uint8), np.empty((OUTPUT_ROWS, 3), np.int64)
-    values = np.empty((METADATA_VALUES, 2), np.int64)
-    data, begins, verdict = part.content(), part.begins, FULL
-    while verdict == FULL:
-        state[USED] = state[ROWS] = state[METADATA] = 0
-        state[WRITING] = 1
-        verdict = walk(data, begins, part.ends, out, rows, state, stores, values)
-        if verdict == BAD:
-            raise _not_understood(part, data, state)
-        if verdict == FULL and not state[ROWS] and not state[METADATA]:
-            # One command larger than all the room there is: a value of that size.
-            out, rows = np.empty(2 * len(out), np.uint8), np.empty((2 * len(rows), 3), np.int64)
-        metadata.update((int(key), int(value)) for key, value in values[: state[METADATA]])
-        yield Records(rows[: state[ROWS]], out[: state[USED]])
+    def know(self, store: Store, ids: Numbers) -> None:
+        if self._ids.get(store):
+            self._ids[store].difference_update(ids.tolist())
+
+    def require_none(self, last: int | None) -> None:
+        for store, ids in self._ids.items():
+            if ids:
+                raise IntegrityError(
+                    f"the log does not tell what record {min(ids)} of {FILES[store]} was at transaction {last}",
+                    remedy="Restore to the end of the full backup or later; what was there is as it was.",
+                )
 
 
-def _write(files: StoreFiles, records: Records) -> None:
+def apply(files: StoreFiles, records: Records) -> None:
+    """Write what records became in a stretch."""
+    for store in _stores_of(records):
+        chosen = last_of(records, store)
+        files.write(store, chosen.ids, chosen.places, records.out)
+
+
+def _write_back(files: StoreFiles, records: Records, untold: _Untold) -> None:
     for store in Store:
-        ours = np.flatnonzero(records.rows[:, 0] == store)
-        if len(ours):
-            # The last image of each record counts: the first one met from the end.
-            backwards = ours[::-1]
-            ids, last = np.unique(records.rows[backwards, 1], return_index=True)
-            files.write(store, ids, records.rows[backwards[last], 2], records.out)
+        chosen = first_of(records, store)
+        if len(chosen.ids):
+            files.write(store, chosen.ids, chosen.places, records.out)
+        untold.know(store, chosen.ids)
+        untold.add(store, chosen.unknown)
 
 
-def _not_understood(part: LogPart, data: Bytes, state: Numbers) -> UnknownCommand:
-    """Say what it is: the other parser gives the reason."""
-    number = int(state[NUMBER])
-    begin, end = int(part.begins[number]), int(part.ends[number])
-    version = part.header.version
-    try:
-        for _ in commands(data[begin:end].tobytes(), LogPosition(version, begin)):
-            continue
-    except UnknownCommand as unknown:
-        return unknown
-    return UnknownCommand(LogPosition(version, int(state[AT])), "a record that does not fit its store")
+def _stores_of(records: Records) -> list[Store]:
+    return [Store(store) for store in np.unique(records.rows[:, 0]).tolist()]

@@ -1,7 +1,8 @@
 """Compiled: transactions of a log, command by command, into the records that they leave in the stores.
 
 The caller has checked each transaction's CRC-32C. What is not understood stops the walk at its offset: there is no
-guessing. An image before is walked like an image after, but nothing is written of it. Layouts: docs/neo4j-formats.md.
+guessing. Forward, the images after are written. With `state[UNDOING]` the images before are, and behind those of the
+same command what it made is released: the first row of a record tells what it was. Layouts: docs/neo4j-formats.md.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from neokeep.neo4j.recovery.images import (
     BAD,
     FULL,
     LABEL,
+    NOTHING,
     PROPERTY_KEY,
+    RELEASE,
     ROWS,
     TYPE,
+    UNDOING,
     USED,
+    WRITE,
     WRITING,
     group,
     node,
@@ -27,10 +32,10 @@ from neokeep.neo4j.recovery.images import (
 from neokeep.neo4j.recovery.layout import Store
 
 LABEL_NAMES, TYPE_NAMES, KEY_NAMES = map(int, (Store.LABEL_NAMES, Store.TYPE_NAMES, Store.PROPERTY_KEY_NAMES))
-METADATA, NUMBER, AT = 3, 4, 5
+METADATA, NUMBER, AT = 4, 5, 6
 """Places in `state`: metadata values found; the transaction where the walk goes on or stopped, and the offset of the
 command in it, 0 for its first."""
-STATE_SIZE = 6
+STATE_SIZE = 7
 DONE = 0
 _COMMIT_BYTES = 22
 _START, _COMMAND = 1, 3
@@ -124,12 +129,13 @@ def _metadata(data: Bytes, at: int, end: int, big: bool, state: Numbers, metadat
         return at + 29 if key == _KERNEL_VERSION else BAD
     if key < 0 or key >= _METADATA_KEYS:
         return BAD
-    if state[WRITING] and byte(data, at + 20) & 1:
+    image = at + 11 if state[UNDOING] else at + 20
+    if state[WRITING] and byte(data, image) & 1:
         place = state[METADATA]
         if place >= len(metadata):
             return FULL
         metadata[place, 0] = key
-        metadata[place, 1] = int8(data, at + 21, big)
+        metadata[place, 1] = int8(data, image + 1, big)
         state[METADATA] = place + 1
     return at + 29
 
@@ -149,12 +155,15 @@ def _image(
 ) -> int:
     """Take one image of the command at `at`."""
     record = int8(data, at + 3, big)
+    # The one image of a removal is that before: going back, it is what comes again.
+    removal = kind == 23 or kind == 25 or kind == 27
+    free = state[WRITING] == RELEASE or (removal and state[UNDOING] == 0)
     if kind == 1 or kind == 22 or kind == 23:
-        return node(data, body, end, big, record, kind == 23, out, rows, state, stores)
+        return node(data, body, end, big, record, free, out, rows, state, stores)
     if kind == 2 or kind == 24 or kind == 25:
-        return properties(data, body, end, big, record, kind == 25, out, rows, state, stores)
+        return properties(data, body, end, big, record, free, out, rows, state, stores)
     if kind == 3 or kind == 26 or kind == 27:
-        return relationship(data, body, end, big, record, kind == 27, out, rows, state, stores)
+        return relationship(data, body, end, big, record, free, out, rows, state, stores)
     if kind == 9 or (kind == 21 and big):
         return group(data, body, end, big, record, kind == 21, out, rows, state, stores)
     if kind == 18:
@@ -167,6 +176,16 @@ def _image(
     if kind == 8:
         return token(data, body, end, big, LABEL, number, LABEL_NAMES, out, rows, state, stores)
     return BAD
+
+
+@compiled_part
+def _treatment(kind: int, image: int, images: int, state: Numbers) -> int:
+    """Say what is done with an image of a command."""
+    if state[UNDOING] == 0:
+        return WRITE if image == images - 1 else NOTHING
+    if images == 1:
+        return WRITE if kind == 23 or kind == 25 or kind == 27 else RELEASE
+    return WRITE if image == 0 else RELEASE
 
 
 @compiled_part
@@ -207,9 +226,9 @@ def _command(
     elif kind >= 22:
         images = 1
     for image in range(images):
-        if image + 1 < images:
-            state[WRITING] = 0
-        elif kind == 18 and big and writing and _is_constraint(data, body, end):
+        if writing:
+            state[WRITING] = _treatment(kind, image, images, state)
+        if image == 1 and kind == 18 and big and state[WRITING] == WRITE and _is_constraint(data, body, end):
             # 4.x keeps the transaction that made the newest constraint.
             if state[METADATA] >= len(metadata):
                 return FULL
