@@ -65,7 +65,7 @@ def show(report: ExpireReport, page: Page) -> None:
     if report.lines:
         page.line()
         page.table(
-            ("source", "database", "backup", "finished", "", "reason"),
+            ("source", "database", "backup", "finished", "decision", "reason"),
             [
                 (
                     line.source or "unknown",

@@ -60,6 +60,9 @@ class _View:
     now: datetime
     condemned: list[Condemned]
     writers: list[WriterMark]
+    """Those that are at work."""
+    finished: list[WriterMark]
+    """Those that committed, or were given up."""
     index: BlockIndex
     catalogue: Catalogue
     needed: NeededPacks
@@ -101,10 +104,11 @@ def collect(
         return _report(repository, view, done, {}, began, dry_run=True)
     with leased(storage, LEASE, LASTS) as lease:
         remover = Remover(storage, lease)
-        _settle_writers(repository, lease, remover)
+        _give_up_late_writers(repository, lease)
         progress.say("looking for what no backup needs")
         view = _look(repository, lease.check(), lease.check)
         remover.remove((manifest_name(label), 0) for label in view.catalogue.void)
+        remover.remove((mark.name, 0) for mark in view.finished)
         swept = [_sweep(repository, view, one, grace, done, remover) for one in view.condemned]
         if any(swept):
             consolidate_index(repository, remover)
@@ -123,11 +127,15 @@ def _look(repository: Repository, now: datetime, renew: Callable[[], object]) ->
     renew()
     needed = needed_packs(reader, catalogue.manifests, renew)
     segments = {one.name: one.size for one in unneeded_segments(repository, catalogue.manifests, now)}
-    return _View(now, condemned, writers, reader.index, catalogue, needed, segments)
+    # A writer is over when its manifest was seen by this very look, whose answer is what is deleted by.
+    over = {item.writer for item in catalogue.manifests} | revoked_writers(repository.storage)
+    at_work = [mark for mark in writers if mark.identity not in over]
+    finished = [mark for mark in writers if mark.identity in over]
+    return _View(now, condemned, at_work, finished, reader.index, catalogue, needed, segments)
 
 
-def _settle_writers(repository: Repository, lease: Lease, remover: Remover) -> None:
-    """Forget the marks of writers whose backups are there, and give those up that began too long ago."""
+def _give_up_late_writers(repository: Repository, lease: Lease) -> None:
+    """Revoke the writers that began too long ago and have no manifest."""
     storage = repository.storage
     writers = list_writers(storage)
     finished = {item.writer for item in read_catalogue(repository).manifests}
@@ -137,13 +145,8 @@ def _settle_writers(repository: Repository, lease: Lease, remover: Remover) -> N
     if given_up:
         # A backup may have been committed since the first look. It was not late then: it counts.
         void = [item.error for item in repository.manifests() if isinstance(item, DamagedManifest)]
-        just_in_time = {error.writer for error in void if isinstance(error, BackupVoid)} & given_up
-        for identity in just_in_time:
+        for identity in {error.writer for error in void if isinstance(error, BackupVoid)} & given_up:
             storage.delete(f"{REVOKED}/{identity}")
-        finished |= just_in_time
-    revoked = revoked_writers(storage)
-    over = [mark for mark in writers if mark.identity in finished or mark.identity in revoked]
-    remover.remove((mark.name, 0) for mark in over)
 
 
 def _judge(view: _View, one: Condemned, grace: timedelta, done: _Done) -> list[tuple[str, int]] | None:
@@ -152,7 +155,7 @@ def _judge(view: _View, one: Condemned, grace: timedelta, done: _Done) -> list[t
     packs = [identity for identity in one.packs if identity in sizes]
     doomed = [identity for identity in packs if identity not in view.needed.identities]
     segments = [name for name in one.segments if name in view.segments]
-    unaware = [mark for mark in view.writers if _is_at_work(view, mark) and one.name not in mark.record.knows]
+    unaware = [mark for mark in view.writers if one.name not in mark.record.knows]
     if view.now - one.created < grace or unaware:
         done.pending_packs += len(doomed)
         done.pending_segments += len(segments)
@@ -170,11 +173,6 @@ def _judge(view: _View, one: Condemned, grace: timedelta, done: _Done) -> list[t
         *((pack_name(identity), sizes[identity]) for identity in doomed),
         *((name, view.segments[name]) for name in segments),
     ]
-
-
-def _is_at_work(view: _View, mark: WriterMark) -> bool:
-    """Tell whether a writer has not committed yet; the manifests were read after the writers."""
-    return all(item.writer != mark.identity for item in view.catalogue.manifests)
 
 
 def _waiting_for(mark: WriterMark) -> str:
@@ -204,7 +202,7 @@ def _sweep(
 def _condemn(repository: Repository, view: _View, grace: timedelta, done: _Done, *, dry_run: bool) -> None:
     """Store a list of what is not needed now; what is young may belong to a backup on its way."""
     created = {item.name: item.created for item in repository.storage.list("packs")}
-    oldest = min((mark.created for mark in view.writers if _is_at_work(view, mark)), default=view.now)
+    oldest = min((mark.created for mark in view.writers), default=view.now)
     until = min(oldest, view.now - grace)
     packs = [
         pack
