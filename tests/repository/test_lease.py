@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,6 +72,26 @@ def test_a_holder_that_renews_in_time_holds_for_ever() -> None:
         with pytest.raises(LockedError):
             take(storage)
     assert len(storage.names("leases/")) < 10
+
+
+def test_renewing_while_nothing_is_deleted_costs_an_object_only_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    storage = Clocked()
+    elapsed = [0.0]
+    monkeypatch.setattr(time, "clock_gettime", lambda _: elapsed[0])
+    lease = take(storage)
+    for _ in range(100):
+        lease.renew()
+    assert lease.generation == 1
+    elapsed[0] += LASTS.total_seconds() / 9
+    lease.renew()
+    lease.renew()
+    assert lease.generation == 2
+    elapsed[0] += 86_400
+    storage.time += timedelta(days=1)
+    with pytest.raises(LeaseLost):
+        lease.renew()
 
 
 def test_other_names_are_other_leases() -> None:

@@ -106,7 +106,7 @@ def collect(
         remover = Remover(storage, lease)
         _give_up_late_writers(repository, lease)
         progress.say("looking for what no backup needs")
-        view = _look(repository, lease.check(), lease.check)
+        view = _look(repository, lease.check(), lease.renew)
         remover.remove((manifest_name(label), 0) for label in view.catalogue.void)
         remover.remove((mark.name, 0) for mark in view.finished)
         swept = [_sweep(repository, view, one, grace, done, remover) for one in view.condemned]

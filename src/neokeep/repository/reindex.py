@@ -114,8 +114,7 @@ def _read_footers(storage: Storage, lease: Lease, jobs: int, progress: Progress)
             with lock:
                 packs.append(pack)
                 progress.advance(item.size)
-                if len(packs) % 1000 == 0:
-                    lease.check()
+                lease.renew()
 
     run_workers(work, jobs)
     progress.end()
