@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from neokeep import api
 from neokeep.lab.bench_archive import incremental, recovery_point
 from neokeep.lab.bench_log import boundary_scan
+from neokeep.lab.bench_recovery import recovery
 from neokeep.lab.big_store import big_store
 from neokeep.lab.home import create_home
 from neokeep.lab.measure import listed, measured, neokeep, print_ratio, print_table, size_of
@@ -52,6 +53,7 @@ def main() -> int:
         incremental(restored, folder)
         recovery_point(VERSION, folder)
         boundary_scan(folder)
+        recovery(VERSION, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0

@@ -114,7 +114,7 @@ def recover_with_neo4j(staging: Staging, database: str, distribution: Distributi
             (home / "data" / folder).mkdir(parents=True)
             (home / "data" / folder / database).symlink_to(target, target_is_directory=True)
         (home / "conf").mkdir()
-        settings = _memory()
+        settings = memory_for_recovery()
         if database != SYSTEM_DATABASE:
             settings["initial.dbms.default_database"] = database
         configure(home, distribution.version, settings)
@@ -132,7 +132,7 @@ def recover_with_neo4j(staging: Staging, database: str, distribution: Distributi
         (staging.store / name).unlink(missing_ok=True)
 
 
-def _memory() -> dict[str, str]:
+def memory_for_recovery() -> dict[str, str]:
     """Give recovery a quarter of the free memory as page cache and as heap, the heap no more than it can use."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // _MIB
     return {

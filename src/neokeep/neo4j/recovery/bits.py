@@ -13,32 +13,36 @@ from neokeep.neo4j.recovery.compiled import Bytes, Output, compiled_part
 @compiled_part
 def byte(data: Bytes, at: int) -> int:
     """Read a byte as a number that arithmetic does not turn into something else."""
-    return np.int64(data[at])
+    # An unsigned index is not looked at for being negative: that keeps the compiler from joining loads and stores.
+    return np.int64(data[np.uint64(at)])
 
 
 @compiled_part
 def int4(data: Bytes, at: int, big: bool) -> int:
     """Read four bytes, signed."""
-    value = np.int64(0)
-    for step in range(4):
-        value = value << 8 | np.int64(data[at + step if big else at + 3 - step])
-    return value - (1 << 32) if value >= 1 << 31 else value
+    # Written out, so that the compiler makes one load of it.
+    first, second, third, fourth = byte(data, at), byte(data, at + 1), byte(data, at + 2), byte(data, at + 3)
+    if big:
+        value = first << 24 | second << 16 | third << 8 | fourth
+    else:
+        value = fourth << 24 | third << 16 | second << 8 | first
+    return (value ^ 0x80000000) - 0x80000000
 
 
 @compiled_part
 def int8(data: Bytes, at: int, big: bool) -> int:
     """Read eight bytes, signed."""
-    value = np.int64(0)
-    for step in range(8):
-        value = value << 8 | np.int64(data[at + step if big else at + 7 - step])
-    return value
+    first, second = int4(data, at, big), int4(data, at + 4, big)
+    if big:
+        return first << 32 | second & 0xFFFFFFFF
+    return second << 32 | first & 0xFFFFFFFF
 
 
 @compiled_part
 def put(out: Output, at: int, value: int, size: int) -> None:
     """Write the low bytes of a number, big endian."""
     for step in range(size - 1, -1, -1):
-        out[at + step] = np.uint8(value & 255)
+        out[np.uint64(at + step)] = np.uint8(value & 255)
         value >>= 8
 
 

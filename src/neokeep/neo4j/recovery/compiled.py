@@ -71,6 +71,8 @@ def _compile(function: _Function, *, inner: bool) -> _Function:
             cache=keeping,
             nogil=True,
             error_model="numpy",
+            # They make no objects, so there are no references to count: that would take most of the time.
+            _nrt=False,
             no_cpython_wrapper=inner,
             no_cfunc_wrapper=True,
         )

@@ -13,6 +13,8 @@ Layouts: docs/neo4j-formats.md.
 
 from __future__ import annotations
 
+import numpy as np
+
 from neokeep.neo4j.recovery.bits import byte, fits, high, int4, int8, put, refers
 from neokeep.neo4j.recovery.compiled import Bytes, Numbers, Output, Rows, compiled_part
 from neokeep.neo4j.recovery.layout import Store
@@ -45,7 +47,7 @@ def _room(out: Output, rows: Rows, state: Numbers, stores: Rows, store: int, rec
     if place + size > len(out) or row >= len(rows):
         return FULL
     for step in range(size):
-        out[place + step] = 0
+        out[np.uint64(place + step)] = 0
     rows[row, 0] = store
     rows[row, 1] = record
     rows[row, 2] = place
@@ -112,7 +114,7 @@ def _dynamic(
             put(out, place, head, 4)
             put(out, place + 4, following, 4)
             for step in range(length):
-                out[place + 8 + step] = data[at + step]
+                out[np.uint64(place + 8 + step)] = data[np.uint64(at + step)]
         at += length
     return at
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import tempfile
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neokeep.neo4j.log.checkpoint import LogPosition
+
+
+_LONG = 1 << 16
+"""Transactions of a file from which on their ends are not kept in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +64,24 @@ class LogPart:
             replace(self, start=at, ends=self.ends[kept:], first_transaction=self.first_transaction + kept),
         )
 
-    def content(self) -> NDArray[np.uint8]:
-        """Give the bytes of the file, uint8, mapped and not read."""
-        with explained("read", self.path):
-            return np.memmap(self.path, np.uint8, "r").view(np.ndarray)
+    def content(self) -> MappedLog:
+        """Give the bytes of the file, mapped and not read."""
+        with explained("read", self.path), self.path.open("rb") as file:
+            return MappedLog(file.fileno())
+
+
+class MappedLog:
+    """The bytes of a log file: `data` (uint8) looks like all of them, and those that are let go take no memory."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._map = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        self.data: NDArray[np.uint8] = np.frombuffer(self._map, np.uint8)
+
+    def let_go(self, end: int) -> None:
+        """Need what stands before `end` no more, for now."""
+        whole = end // mmap.PAGESIZE * mmap.PAGESIZE
+        if whole:
+            self._map.madvise(mmap.MADV_DONTNEED, 0, whole)
 
 
 def read_parts(directory: Path, position: LogPosition) -> list[LogPart]:
@@ -131,7 +151,7 @@ def _read_part(path: Path, version: int, before: LogPart | None) -> LogPart | No
         path,
         header,
         scan.start,
-        np.array(scan.ends, np.int64),
+        _kept(np.array(scan.ends, np.int64)),
         scan.first_transaction,
         scan.end,
         scan.last_transaction,
@@ -139,6 +159,16 @@ def _read_part(path: Path, version: int, before: LogPart | None) -> LogPart | No
         scan.kernel_version,
         scan.commit_times[-1] if scan.commit_times else None,
     )
+
+
+def _kept(ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Keep a long list in a scratch file: of a log of any length only what is walked right now is in memory."""
+    if len(ends) < _LONG:
+        return ends
+    with tempfile.TemporaryFile() as file:
+        ends.tofile(file)
+        file.flush()
+        return np.memmap(file, np.int64, "r").view(np.ndarray)
 
 
 def _from(part: LogPart, position: LogPosition) -> LogPart:

@@ -198,4 +198,4 @@ def scatter(out: Bytes, places: Numbers, buffer: Output, offsets: Numbers, size:
     for row in range(len(places)):
         place, offset = places[row], offsets[row]
         for step in range(size):
-            buffer[offset + step] = out[place + step]
+            buffer[np.uint64(offset + step)] = out[np.uint64(place + step)]

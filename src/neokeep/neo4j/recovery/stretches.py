@@ -59,10 +59,15 @@ def require_understood(part: LogPart, stores: Rows) -> None:
         UnknownCommand: something in it is not known.
     """
     state = np.zeros(STATE_SIZE, np.int64)
-    data = part.content()
+    log, begins, ends = part.content(), part.begins, part.ends
     out, rows, metadata = np.empty(0, np.uint8), np.empty((0, 3), np.int64), np.empty((0, 2), np.int64)
-    if walk(data, part.begins, part.ends, out, rows, state, stores, metadata) != DONE:
-        raise _not_understood(part, data, state)
+    until, size = 0, len(ends)
+    while until < size:
+        # As far as is kept in memory together, or one transaction.
+        until = max(until + 1, int(np.searchsorted(ends, begins[until] + OUTPUT_BYTES)))
+        if walk(log.data, begins[:until], ends[:until], out, rows, state, stores, metadata) != DONE:
+            raise _not_understood(part, log.data, state)
+        log.let_go(int(ends[until - 1]))
 
 
 def forward(part: LogPart, stores: Rows) -> Iterator[Records]:
@@ -128,7 +133,7 @@ class _Walker:
     def __init__(self, part: LogPart, stores: Rows, *, undoing: bool) -> None:
         self._part = part
         self._stores = stores
-        self._data, self._begins = part.content(), part.begins
+        self._log, self._begins = part.content(), part.begins
         self._state = np.zeros(STATE_SIZE, np.int64)
         self._state[UNDOING] = undoing
         self._out, self._rows = np.empty(OUTPUT_BYTES, np.uint8), np.empty((OUTPUT_ROWS, 3), np.int64)
@@ -149,10 +154,17 @@ class _Walker:
             state[USED] = state[ROWS] = state[METADATA] = 0
             state[WRITING] = WRITE
             verdict = walk(
-                self._data, self._begins, self._part.ends, self._out, self._rows, state, self._stores, self._metadata
+                self._log.data,
+                self._begins,
+                self._part.ends,
+                self._out,
+                self._rows,
+                state,
+                self._stores,
+                self._metadata,
             )
             if verdict == BAD:
-                raise _not_understood(self._part, self._data, state)
+                raise _not_understood(self._part, self._log.data, state)
             if verdict == DONE or state[ROWS] or state[METADATA]:
                 break
             # One command larger than all the room there is: a value of that size.
@@ -160,6 +172,7 @@ class _Walker:
             self._rows = np.empty((2 * len(self._rows), 3), np.int64)
             self.place = begin
         self.goes_on = verdict == FULL
+        self._log.let_go(int(self._begins[state[NUMBER]]) if self.goes_on else len(self._log.data))
         return Records(self._rows[: state[ROWS]], self._out[: state[USED]], self._metadata[: state[METADATA]])
 
 
