@@ -307,7 +307,7 @@ def test_expire_hands_on_its_rules_and_then_collects(work: Work, run: Run) -> No
     assert work.options_of("expire") == {"database": "neo4j", "label": None, "dry_run": False}
     assert work.options_of("collect")["grace"] == timedelta(days=2)
     assert "Removed 1 backup of /backup/neo4j" in ran.out
-    assert "neo4j-20260701-120000F  2026-08-01 12:00:00Z  expire  no rule keeps it" in ran.out
+    assert "neo4j-20260701-120000F  2026-08-01 12:00:00Z  expire    no rule keeps it" in ran.out
     assert "Deleted 12 packs and 310 segments; 382 MiB are free again" in ran.out
     assert "Waiting: a backup began at 2026-07-31 03:00:00Z on db1" in ran.out
 
