@@ -67,7 +67,7 @@ def test_what_is_not_understood_is_left_to_neo4j(
 ) -> None:
     add_unknown_command(fuzzy)
     before, seen = fuzzy.content(), list[dict[str, bytes]]()
-    monkeypatch.setattr(recovering, "_with_neo4j", lambda *_: seen.append(fuzzy.content()))
+    monkeypatch.setattr(recovering, "recover_with_neo4j", lambda *_: seen.append(fuzzy.content()))
     notes = Notes()
     assert run(fuzzy, Recovery(NATIVE, some_neo4j), notes) == NEO4J
     assert seen == [before]

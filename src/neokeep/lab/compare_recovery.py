@@ -66,6 +66,9 @@ COPY_SECONDS = 2
 ON_ONE_GRAPH = 15
 """Workloads that change one graph, one after the other; larger graphs prove no more."""
 
+OPENED_EVERY = 5
+"""Workloads of which one has what was undone opened and checked by Neo4j too."""
+
 _DATABASE = "neo4j"
 _WRITERS = 2
 _STEPS_BEFORE = 40
@@ -160,6 +163,7 @@ class _Proof:
             name: _Lab(create_home(directory / name, version, {}, _silent).home)
             for name in ("neo4j", "native", "undone", "older")
         }
+        self._count = 0
         self._back_up(self._chain, "full")
 
     def compare(self, seed: int) -> ComparedWorkload:
@@ -214,8 +218,12 @@ class _Proof:
         recover_natively(staging, _DATABASE, manifest.store_format, Silent(), last=target)
         older.restore(open_repository(self._chain), moment=Moment(transaction=target), recover=NATIVE)
         findings = _differences(older.store, ours.store, manifest, undone=True)
-        self._neo4j.run(ours.home, _DATABASE)
-        for finding in (*findings, *check(self._neo4j, ours.home)):
+        if self._count % OPENED_EVERY == 0:
+            # The records are those of a store that was recovered forward, which Neo4j opens each time.
+            self._neo4j.run(ours.home, _DATABASE)
+            findings += check(self._neo4j, ours.home)
+        self._count += 1
+        for finding in findings:
             yield f"at transaction {target}, undone: {finding}"
 
 
