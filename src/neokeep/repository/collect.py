@@ -190,13 +190,16 @@ def _sweep(
     if doomed is None:
         return False
     complete = remover.remove(doomed)
+    left = [name for name, _ in doomed if name not in remover.gone]
+    done.packs -= sum(name.startswith("packs/") for name in left)
+    done.segments -= sum(name.startswith("segments/") for name in left)
     marks = {item.name.rsplit("/", 1)[1]: item.name for item in repository.storage.list(DAMAGED)}
-    hashes = [name.replace("-", "/").rsplit("/", 1)[1] for name, _ in doomed if name not in remover.refused]
+    hashes = [name.replace("-", "/").rsplit("/", 1)[1] for name, _ in doomed if name in remover.gone]
     complete = remover.remove((marks[found], 0) for found in hashes if found in marks) and complete
     if complete:
         # Only now, when no pack of it is left: a writer that does not find the list must not find the packs either.
         remover.remove([(one.name, 0)])
-    return any(name.startswith("packs/") for name, _ in doomed)
+    return any(name.startswith("packs/") and name in remover.gone for name, _ in doomed)
 
 
 def _condemn(repository: Repository, view: _View, grace: timedelta, done: _Done, *, dry_run: bool) -> None:

@@ -76,7 +76,7 @@ def rebuild_index(repository: Repository, *, jobs: int, progress: Progress) -> r
         old = [item for item in before if item.name not in written]
         remover.remove((item.name, item.size) for item in old)
         marks = {item.name.rsplit("/", 1)[1]: item.name for item in storage.list(DAMAGED)}
-        gone = [item.name.rsplit("/", 1)[1] for item in old if item.name not in remover.refused]
+        gone = [item.name.rsplit("/", 1)[1] for item in old if item.name in remover.gone]
         remover.remove((marks[found], 0) for found in gone if found in marks)
     return reports.RebuildIndexReport(
         repository=storage.url,
@@ -84,7 +84,7 @@ def rebuild_index(repository: Repository, *, jobs: int, progress: Progress) -> r
         blocks=sum(len(pack.entries) for pack in packs),
         unreadable_packs=tuple(sorted(unreadable)),
         index_objects=len(written),
-        removed_index_objects=sum(item.name not in remover.refused for item in old),
+        removed_index_objects=sum(item.name in remover.gone for item in old),
         refused_objects=len(remover.refused),
         refused_because=next(iter(remover.refused.values()), ""),
         seconds=round(time.monotonic() - began, 3),

@@ -24,11 +24,11 @@ MOST_REFUSALS = 100
 
 @dataclass(slots=True)
 class Remover:
-    """Deletes under a lease. `refused` holds names and reasons, `freed` counts bytes."""
+    """Deletes under a lease. `gone` holds names, `refused` names and reasons, `freed` counts bytes."""
 
     storage: Storage
     lease: Lease
-    removed: int = 0
+    gone: set[str] = field(default_factory=set)
     freed: int = 0
     refused: dict[str, str] = field(default_factory=dict)
 
@@ -54,7 +54,7 @@ class Remover:
         except NeokeepError as problem:
             self.refused[name] = problem.message
             return False
-        self.removed += 1
+        self.gone.add(name)
         self.freed += size
         return True
 
