@@ -6,6 +6,7 @@ Failures are raised as errors of neokeep.errors; only `backup` reports failed da
 
 from __future__ import annotations
 
+from datetime import timedelta
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,15 +21,18 @@ if TYPE_CHECKING:
     from threading import Event
     from typing import TypeVar
 
-    from neokeep.capture.options import CaptureOptions
     from neokeep.neo4j.source import Source
     from neokeep.reports import (
         ArchiveEvent,
         BackupReport,
         CheckReport,
+        CollectReport,
         ConsolidateReport,
+        ExpireReport,
+        HoldReport,
         InfoReport,
         LogReport,
+        RebuildIndexReport,
         RestoreReport,
         VerifyReport,
     )
@@ -87,9 +91,10 @@ def backup(
     `rate_limit` is in bytes per second, `gentle` lets the database go first.
     """
     from neokeep.capture.backup import back_up
+    from neokeep.capture.options import checked_options
 
     policy = (full_every, full_after, full_at_log_share)
-    options = _capture_options(type, policy, indexes, rate_limit, jobs, gentle=gentle)
+    options = checked_options(type, policy, indexes, rate_limit, jobs, gentle=gentle)
     names = _list(databases)
     return back_up(_source(source), _repository(repository), names, options=options, progress=progress)
 
@@ -118,9 +123,10 @@ def archive(
     """
     from neokeep.archive.archiver import Archiver
     from neokeep.archive.options import SEGMENT_SIZE, ArchiveOptions
+    from neokeep.capture.options import checked_options
 
     policy = (full_every, full_after, full_at_log_share)
-    capture = _capture_options("full", policy, indexes, rate_limit, jobs, gentle=gentle)
+    capture = checked_options("full", policy, indexes, rate_limit, jobs, gentle=gentle)
     options = ArchiveOptions(interval, segment_size or SEGMENT_SIZE, capture)
     names, found = _list(databases), [_source(source) for source in _list(sources)]
     Archiver(found, _repository(repository), names, options, tell or _ignore).run(stopping)
@@ -280,29 +286,78 @@ def check(
     )
 
 
-def _capture_options(
-    kind: str,
-    policy: tuple[int | None, int | None, float | None],
-    indexes: str,
-    rate_limit: int | None,
-    jobs: int | None,
+def expire(
+    repository: Place,
+    database: str | None = None,
+    label: str | None = None,
     *,
-    gentle: bool,
-) -> CaptureOptions:
-    from neokeep.capture.options import CaptureOptions
-    from neokeep.capture.policy import FullPolicy
+    keep_last: int | None = None,
+    keep_within: timedelta | None = None,
+    keep_daily: int | None = None,
+    keep_weekly: int | None = None,
+    keep_monthly: int | None = None,
+    keep_yearly: int | None = None,
+    dry_run: bool = False,
+    collect: bool = True,
+    grace: timedelta | None = None,
+    progress: Progress = _SILENT,
+) -> ExpireReport:
+    """Remove the backups that no rule keeps, of all databases or one; with a label, that backup alone.
 
-    if indexes not in {"copy", "rebuild"}:
-        raise UsageError(f"indexes={indexes!r} is not known", remedy="Use 'copy' or 'rebuild'.")
-    if kind not in {"auto", "full", "incremental"}:
-        raise UsageError(f"type={kind!r} is not known", remedy="Use 'auto', 'full' or 'incremental'.")
-    return CaptureOptions(
-        type=kind,
-        policy=FullPolicy(*policy),
-        indexes=indexes,
-        rate_limit=rate_limit,
-        jobs=jobs or default_jobs(),
-        gentle=gentle,
+    A rule keeps a full backup with all that goes on from it. `collect` gives back the space, see there for `grace`.
+    """
+    from neokeep.repository.expire import expire as expire_backups
+    from neokeep.repository.expiry import Policy
+
+    opened = _repository(repository)
+    policy = Policy(keep_last, keep_within, keep_daily, keep_weekly, keep_monthly, keep_yearly)
+    report = expire_backups(opened, policy, database=database, label=label, dry_run=dry_run)
+    if dry_run or not collect:
+        return report
+    from msgspec.structs import replace
+
+    return replace(report, collected=_collect(opened, grace, dry_run=False, progress=progress))
+
+
+def hold(repository: Place, label: str, *, reason: str, until: datetime | None = None) -> HoldReport:
+    """Keep a backup and all that it needs from expiring, until it is released or a time has come."""
+    from neokeep.repository.holds import describe_holds, place_hold
+
+    if until is not None and until.tzinfo is None:
+        raise UsageError(f"the time {until} has no zone", remedy="Give one, such as UTC.")
+    opened = _repository(repository)
+    place_hold(opened, label, reason, until)
+    return describe_holds(opened, label)
+
+
+def release(repository: Place, label: str) -> HoldReport:
+    """End all holds of a backup."""
+    from neokeep.repository.holds import describe_holds, release_holds
+
+    opened = _repository(repository)
+    release_holds(opened, label)
+    return describe_holds(opened, label)
+
+
+def collect(
+    repository: Place, *, grace: timedelta | None = None, dry_run: bool = False, progress: Progress = _SILENT
+) -> CollectReport:
+    """Delete what was found not to be needed `grace` ago (a day) and still is not, and find what is not needed now."""
+    return _collect(_repository(repository), grace, dry_run=dry_run, progress=progress)
+
+
+def rebuild_index(repository: Place, *, jobs: int | None = None, progress: Progress = _SILENT) -> RebuildIndexReport:
+    """Make the index of a repository anew from its packs."""
+    from neokeep.repository.reindex import rebuild_index as rebuild
+
+    return rebuild(_repository(repository), jobs=jobs or default_jobs(), progress=progress)
+
+
+def _collect(opened: Repository, grace: timedelta | None, *, dry_run: bool, progress: Progress) -> CollectReport:
+    from neokeep.repository.collect import collect as collect_garbage
+
+    return collect_garbage(
+        opened, grace=timedelta(days=1) if grace is None else grace, dry_run=dry_run, progress=progress
     )
 
 

@@ -125,6 +125,7 @@ def _read_path(text: str) -> Path:
 
 NAME = Kind("NAME", _read_name)
 LABEL = Kind("LABEL", _read_name)
+TEXT = Kind("TEXT", _read_name)
 PLACE = Kind("REPOSITORY", _read_name)
 CHOICE = Kind("CHOICE", _read_name)
 DIRECTORY = Kind("DIRECTORY", _read_path)
@@ -138,7 +139,10 @@ TRANSACTION = Kind("ID", _read_transaction)
 MOMENT = Kind("TIME", units.parse_time)
 SWITCH = Kind("", _read_switch)
 
-WORK = ("init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check")
+WORK = (
+    "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "expire", "hold",
+    "release", "collect", "rebuild-index",
+)  # fmt: skip
 LAB = (
     "lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin",
     "lab compare-recovery",
@@ -199,7 +203,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "jobs", COUNT, "Threads that work at the same time. Not set: one more than cores, at most 8.",
-        ("backup", "archive", "restore", "consolidate", "verify"),
+        ("backup", "archive", "restore", "consolidate", "verify", "rebuild-index"),
     ),
     Option(
         "nice", SWITCH, "Let the database go first: lowest priority for processor and disk.",
@@ -217,14 +221,14 @@ OPTIONS: tuple[Option, ...] = (
         ("check",), default="1d",
     ),
     Option(
-        "database", NAME, "Show only backups and windows of this database.",
-        ("info",), in_environment=False, in_file=False,
+        "database", NAME, "Only the backups of this database: those of others are not shown, and do not expire.",
+        ("info", "expire"), in_environment=False, in_file=False,
     ),
     Option(
         "backup", LABEL,
-        "One backup, by the label that `neokeep info` shows; with a moment, the chain of that backup. "
-        "Not set: for restore and log the newest, else all.",
-        ("restore", "consolidate", "info", "log", "verify"), in_environment=False, in_file=False,
+        "One backup, by the label that `neokeep info` shows; with a moment, the chain of that backup; with expire, the "
+        "one that goes, whatever the rules say. Not set: for restore and log the newest, else all.",
+        ("restore", "consolidate", "info", "log", "verify", "expire"), in_environment=False, in_file=False,
     ),
     Option(
         "from_source", NAME, "Only backups of this source, where the repository holds databases of several servers.",
@@ -268,8 +272,9 @@ OPTIONS: tuple[Option, ...] = (
         ("log",), in_environment=False, in_file=False,
     ),
     Option(
-        "until", MOMENT, "Only what was committed at this time or earlier; the zone is needed.",
-        ("log",), in_environment=False, in_file=False,
+        "until", MOMENT,
+        "With log, only what was committed at this time or earlier; with hold, when the hold ends. The zone is needed.",
+        ("log", "hold"), in_environment=False, in_file=False,
     ),
     Option(
         "deletes_more_than", COUNT, "Only transactions that delete more nodes, relationships and properties than this.",
@@ -277,6 +282,41 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "limit", COUNT, "List the newest so many.", ("log",), default="1000", in_environment=False, in_file=False,
+    ),
+    Option(
+        "keep_last", COUNT, "Keep the newest so many full backups of each database.", ("expire",),
+    ),
+    Option(
+        "keep_within", DURATION,
+        "Keep what restores to any moment of this time before the newest backup need, such as 30d.",
+        ("expire",),
+    ),
+    Option(
+        "keep_daily", COUNT, "Keep the newest full backup of each of the last so many days that have one.", ("expire",),
+    ),
+    Option(
+        "keep_weekly", COUNT, "The same for weeks; they begin on Monday.", ("expire",),
+    ),
+    Option(
+        "keep_monthly", COUNT, "The same for months.", ("expire",),
+    ),
+    Option(
+        "keep_yearly", COUNT, "The same for years.", ("expire",),
+    ),
+    Option(
+        "grace", DURATION, "Delete only what was found not to be needed this long ago, by the storage's clock.",
+        ("expire", "collect"), default="1d",
+    ),
+    Option(
+        "collect", SWITCH, "Give back the space of what expired, as `neokeep collect` does.",
+        ("expire",), default="true",
+    ),
+    Option(
+        "dry_run", SWITCH, "Only show what would be done, and why.",
+        ("expire", "collect"), default="false", in_environment=False, in_file=False,
+    ),
+    Option(
+        "reason", TEXT, "Why the backup is held, for people.", ("hold",), in_environment=False, in_file=False,
     ),
     Option(
         "overwrite", SWITCH, "Replace the database that is there. It stays in place until the new one is complete.",

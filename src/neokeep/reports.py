@@ -105,6 +105,7 @@ class InfoReport(msgspec.Struct, frozen=True, kw_only=True):
     backups: tuple[BackupInfo, ...]
     damaged: tuple[Failure, ...]
     windows: tuple[WindowInfo, ...] = ()
+    holds: tuple[HoldInfo, ...] = ()
 
 
 class InitReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,6 +224,88 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes_checked: int
     seconds: float
     transactions_applied: int | None = None
+
+
+class HoldInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What keeps a backup, and all that it needs, from expiring. `until` is null where it has no end."""
+
+    label: str
+    reason: str
+    until: datetime | None
+    created_at: datetime
+    host: str
+
+
+class HoldReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of `hold` and `release`: the holds of that backup as they are now."""
+
+    repository: str
+    label: str
+    holds: tuple[HoldInfo, ...]
+
+
+class ExpiryLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of one backup, and why. `source` is empty where its manifest cannot be read."""
+
+    label: str
+    type: str
+    source: str
+    database: str
+    finished_at: datetime | None
+    keep: bool
+    reasons: tuple[str, ...]
+
+
+class CollectReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of `collect`: what was deleted, what is condemned and when it may go, what the storage refused.
+
+    With `dry_run`, what would be. `reprieved_packs` were condemned and are needed again. `waiting_for` tells of backups
+    on their way; `void_backups` are manifests of writers that had been given up. `unused_bytes` lie in packs that are
+    needed for other blocks.
+    """
+
+    repository: str
+    dry_run: bool
+    removed_packs: int
+    removed_segments: int
+    freed_bytes: int
+    reprieved_packs: int
+    condemned_packs: int
+    condemned_segments: int
+    condemned_bytes: int
+    removable_from: datetime | None
+    waiting_for: tuple[str, ...]
+    void_backups: tuple[str, ...]
+    refused_objects: int
+    refused_because: str
+    unused_bytes: int
+    seconds: float
+
+
+class ExpireReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of `expire`: what became of each backup, or would with `dry_run`; `collected` where that followed."""
+
+    repository: str
+    dry_run: bool
+    lines: tuple[ExpiryLine, ...]
+    removed_backups: int
+    refused_objects: int
+    refused_because: str
+    collected: CollectReport | None = None
+
+
+class RebuildIndexReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of `rebuild-index`: the packs and blocks that the new index knows, and packs that cannot be read."""
+
+    repository: str
+    packs: int
+    blocks: int
+    unreadable_packs: tuple[str, ...]
+    index_objects: int
+    removed_index_objects: int
+    refused_objects: int
+    refused_because: str
+    seconds: float
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,6 +57,12 @@ FUNCTIONS = (
     ("neokeep.archive.archiver", "Archiver"),
     ("neokeep.restore.restore", "restore"),
     ("neokeep.check.check", "run_check"),
+    ("neokeep.repository.expire", "expire"),
+    ("neokeep.repository.collect", "collect"),
+    ("neokeep.repository.holds", "place_hold"),
+    ("neokeep.repository.holds", "release_holds"),
+    ("neokeep.repository.holds", "describe_holds"),
+    ("neokeep.repository.reindex", "rebuild_index"),
     ("neokeep.neo4j.source", "find_source"),
 )
 

@@ -122,6 +122,9 @@ WINDOWS = (
         problems=(),
     ),
 )
+HOLD = reports.HoldInfo(
+    label=BACKUP.label, reason="audit of 2026", until=NOON.replace(year=2027), created_at=NOON, host="db1"
+)
 INFO = reports.InfoReport(
     repository="/backup/neo4j",
     repository_id="6de05d63-eb1e-459c-8330-c997e300ec49",
@@ -129,9 +132,64 @@ INFO = reports.InfoReport(
     backups=(BACKUP, SYSTEM, INCREMENTAL),
     damaged=(DAMAGED,),
     windows=WINDOWS,
+    holds=(HOLD,),
 )
-EMPTY = msgspec.structs.replace(INFO, backups=(), damaged=(), windows=())
+EMPTY = msgspec.structs.replace(INFO, backups=(), damaged=(), windows=(), holds=())
 ONE = msgspec.structs.replace(INFO, backups=(BACKUP,), damaged=(), windows=WINDOWS[:1])
+HELD = reports.HoldReport(repository="/backup/neo4j", label=BACKUP.label, holds=(HOLD,))
+RELEASED = msgspec.structs.replace(HELD, holds=())
+
+
+def _line(label: str, keep: bool, reason: str) -> reports.ExpiryLine:
+    return reports.ExpiryLine(
+        label=label, type="full", source="production", database="neo4j", finished_at=NOON, keep=keep, reasons=(reason,)
+    )
+
+
+EXPIRED = reports.ExpireReport(
+    repository="/backup/neo4j",
+    dry_run=False,
+    lines=(
+        _line("neo4j-20260701-120000F", False, "no rule keeps it"),
+        _line(BACKUP.label, True, "the newest full backup"),
+    ),
+    removed_backups=1,
+    refused_objects=0,
+    refused_because="",
+)
+WOULD_EXPIRE = msgspec.structs.replace(EXPIRED, dry_run=True, removed_backups=0)
+COLLECTED = reports.CollectReport(
+    repository="/backup/neo4j",
+    dry_run=False,
+    removed_packs=12,
+    removed_segments=310,
+    freed_bytes=401_000_000,
+    reprieved_packs=1,
+    condemned_packs=3,
+    condemned_segments=0,
+    condemned_bytes=90_000_000,
+    removable_from=NOON.replace(day=2),
+    waiting_for=("a backup began at 2026-07-31 03:00:00Z on db1 (process 4711) and may count on what was condemned",),
+    void_backups=(),
+    refused_objects=0,
+    refused_because="",
+    unused_bytes=7_340_032,
+    seconds=2.5,
+)
+REFUSED = msgspec.structs.replace(
+    COLLECTED, removed_packs=11, refused_objects=1, refused_because="packs/ab/abcdef is locked until 2026-09-01"
+)
+REBUILT = reports.RebuildIndexReport(
+    repository="/backup/neo4j",
+    packs=19,
+    blocks=32_113,
+    unreadable_packs=(),
+    index_objects=1,
+    removed_index_objects=7,
+    refused_objects=0,
+    refused_because="",
+    seconds=0.4,
+)
 RESTORED = reports.RestoreReport(
     label=BACKUP.label,
     segments=3,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from cli import samples
 from cli.conftest import REPOSITORY
 from neokeep.capture.options import CaptureOptions
 from neokeep.capture.policy import FullPolicy
+from neokeep.repository.expiry import Policy
 from neokeep.restore.targets import NEWEST, Moment
 from neokeep.workers import default_jobs
 
@@ -292,3 +294,70 @@ def test_init_says_what_comes_next(work: Work, run: Run) -> None:
     ran = run("init --repo /backup/neo4j")
     assert work.arguments_of("init_repository") == ("/backup/neo4j",)
     assert "neokeep backup --home NEO4J_HOME --repo /backup/neo4j" in ran.out
+
+
+def test_expire_hands_on_its_rules_and_then_collects(work: Work, run: Run) -> None:
+    work.answers |= {"expire": samples.EXPIRED, "collect": samples.COLLECTED}
+    ran = run(
+        "expire --repo /r --database neo4j --keep-last 2 --keep-within 30d --keep-daily 7 --keep-weekly 5 "
+        "--keep-monthly 12 --keep-yearly 3 --grace 2d"
+    )
+    assert ran.status == 0
+    assert work.arguments_of("expire")[1] == Policy(2, timedelta(days=30), 7, 5, 12, 3)
+    assert work.options_of("expire") == {"database": "neo4j", "label": None, "dry_run": False}
+    assert work.options_of("collect")["grace"] == timedelta(days=2)
+    assert "Removed 1 backup of /backup/neo4j" in ran.out
+    assert "neo4j-20260701-120000F  2026-08-01 12:00:00Z  expire    no rule keeps it" in ran.out
+    assert "Deleted 12 packs and 310 segments; 382 MiB are free again" in ran.out
+    assert "Waiting: a backup began at 2026-07-31 03:00:00Z on db1" in ran.out
+
+
+def test_rules_of_the_configuration_file_do_not_meet_a_backup_that_is_named(
+    work: Work, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.answers["expire"] = samples.EXPIRED
+    Path("neokeep.toml").write_text('[defaults]\nkeep-within = "30d"\nkeep-monthly = 12\ncollect = false\n')
+    run("expire --repo /r")
+    assert work.arguments_of("expire")[1] == Policy(within=timedelta(days=30), monthly=12)
+    work.calls.clear()
+    run("expire --repo /r --backup L")
+    assert work.arguments_of("expire")[1] == Policy()
+    assert work.options_of("expire")["label"] == "L"
+    assert [name for name, _, _ in work.calls] == ["open_repository", "expire"]
+
+
+def test_a_dry_run_of_expire_shows_the_plan_even_quietly_and_collects_nothing(work: Work, run: Run) -> None:
+    work.answers["expire"] = samples.WOULD_EXPIRE
+    ran = run("expire --repo /r --keep-last 1 --dry-run --quiet")
+    assert work.options_of("expire")["dry_run"] is True
+    assert "Of 2 backups in /backup/neo4j 1 would expire" in ran.out
+
+
+def test_deletions_that_were_refused_end_with_partial(work: Work, run: Run) -> None:
+    work.answers |= {"expire": samples.EXPIRED, "collect": samples.REFUSED}
+    for line in ("collect --repo /r", "expire --repo /r --keep-last 1"):
+        ran = run(line)
+        assert ran.status == 17
+        assert "refused to delete 1 objects; the first: packs/ab/abcdef is locked until 2026-09-01" in ran.err
+
+
+def test_hold_needs_a_reason_and_release_tells_that_nothing_holds(work: Work, run: Run) -> None:
+    work.answers |= {"place_hold": None, "release_holds": None, "describe_holds": samples.HELD}
+    assert run("hold L --repo /r").status == 2
+    ran = run("hold L --repo /r --until 2027-08-01T12:00:00Z --reason", "audit of 2026")
+    assert work.arguments_of("place_hold")[1:] == ("L", "audit of 2026", samples.HOLD.until)
+    assert "is held until 2027-08-01 12:00:00Z: audit of 2026" in ran.out
+    work.answers["describe_holds"] = samples.RELEASED
+    assert "is not held any more" in run("release L --repo /r").out
+
+
+def test_info_shows_what_is_held(work: Work, run: Run) -> None:
+    work.answers["describe"] = samples.INFO
+    assert "neo4j-20260801-120000F  until 2027-08-01 12:00:00Z  audit of 2026" in run("info --repo /r").out
+
+
+def test_an_index_with_unreadable_packs_ends_with_integrity(work: Work, run: Run) -> None:
+    work.answers["rebuild_index"] = msgspec.structs.replace(samples.REBUILT, unreadable_packs=("packs/ab/abc",))
+    ran = run("rebuild-index --repo /r --jobs 2")
+    assert (ran.status, work.options_of("rebuild_index")["jobs"]) == (16, 2)
+    assert "knows 32113 blocks in 19 packs: 1 index object, 7 old ones removed" in ran.out

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).parent / "golden"
 WRITE = os.environ.get("NEOKEEP_WRITE_GOLDEN") == "1"
 
+RULE = "--keep-last 1"
 CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("init", "init --repo /backup/neo4j", {}, 0),
     ("backup", "backup --home /h --repo /r", {"back_up": samples.BACKED_UP}, 0),
@@ -35,6 +36,13 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("verify@a-backup-is-damaged", "verify --repo /r", {"verify": samples.BROKEN}, 16),
     ("check", "check --home /h --repo /r", {"run_check": samples.READY}, 0),
     ("check@not-ready", "check --home /h --repo /r", {"run_check": samples.NOT_READY}, 14),
+    ("expire", f"expire --repo /r {RULE}", {"expire": samples.EXPIRED, "collect": samples.COLLECTED}, 0),
+    ("expire@dry-run", f"expire --repo /r --dry-run {RULE}", {"expire": samples.WOULD_EXPIRE}, 0),
+    ("collect", "collect --repo /r", {"collect": samples.COLLECTED}, 0),
+    ("collect@the-storage-refused", "collect --repo /r", {"collect": samples.REFUSED}, 17),
+    ("hold", "hold LABEL --reason audit --repo /r", {"place_hold": None, "describe_holds": samples.HELD}, 0),
+    ("release", "release LABEL --repo /r", {"release_holds": None, "describe_holds": samples.RELEASED}, 0),
+    ("rebuild-index", "rebuild-index --repo /r", {"rebuild_index": samples.REBUILT}, 0),
     (
         "error",
         "info --repo /r",

@@ -1,4 +1,4 @@
-"""A process that backs up or restores and is killed in the middle; run as a script by `Victim`.
+"""A process that backs up, restores or cleans up and is killed in the middle; run as a script by `Victim`.
 
 It imports everything once and forks for each order, so that a walk through all the steps of a command stays quick. An
 order is a line of JSON; the answer is a line: `killed`, or `done` with the number of calls that changed files.
@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def _serve() -> None:
     sys.path.insert(0, str(TESTS))
     for module in (
         "helpers.backups", "helpers.calls", "helpers.following", "neokeep.capture.full", "neokeep.restore.restore",
+        "neokeep.repository.collect", "neokeep.repository.expire",
     ):  # fmt: skip
         importlib.import_module(module)
 
@@ -117,10 +119,30 @@ def _do(order: dict[str, Any]) -> None:
         backup.back_up(find_source(home, name="test"), repository, ["neo4j"], options=options, progress=SILENT)
     elif order["do"] == "archive":
         _follow(order)
+    elif order["do"] in ("expire", "collect", "rebuild-index"):
+        _clean_up(order)
     else:
         restore(
             repository, home, "neo4j", label=order["label"], from_source="test", overwrite=True, jobs=1, progress=SILENT
         )
+
+
+def _clean_up(order: dict[str, Any]) -> None:
+    """Remove what is not needed, or make the index anew; without any grace."""
+    from helpers.backups import SILENT
+    from neokeep.repository.collect import collect
+    from neokeep.repository.expire import expire
+    from neokeep.repository.expiry import Policy
+    from neokeep.repository.open import open_repository
+    from neokeep.repository.reindex import rebuild_index
+
+    repository = open_repository(order["repository"])
+    if order["do"] == "expire":
+        expire(repository, Policy(last=1))
+    elif order["do"] == "collect":
+        collect(repository, grace=timedelta(), progress=SILENT)
+    else:
+        rebuild_index(repository, jobs=1, progress=SILENT)
 
 
 def _follow(order: dict[str, Any]) -> None:

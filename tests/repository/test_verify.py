@@ -53,7 +53,8 @@ def test_a_flipped_byte_in_any_object_is_reported_and_the_next_backup_heals(
 ) -> None:
     original, made, labels = two_backups
     for name, data in list(original.objects.items()):
-        for at in [] if name == "config" else places(data):
+        # What writers say of themselves belongs to no backup: garbage collection waits for one that cannot be read.
+        for at in [] if name == "config" or name.startswith("writers/") else places(data):
             storage = copied(original)
             storage.replace(name, flipped(data, at))
             repository = Repository.open(storage)

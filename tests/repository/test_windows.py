@@ -17,7 +17,7 @@ from helpers.storages import MemoryStorage, Wrapped
 from neokeep.errors import RepositoryError
 from neokeep.repository.chains import Chain
 from neokeep.repository.info import describe
-from neokeep.repository.manifest import LogPoint, Manifest
+from neokeep.repository.manifest import LogPoint, Manifest, encode_manifest, manifest_name
 from neokeep.repository.repository import Repository
 from neokeep.repository.segment import SegmentName, store_segment
 from neokeep.repository.windows import Window, problems_of, windows_of
@@ -78,7 +78,9 @@ def test_a_window_opens_with_its_full_backup_and_closes_with_its_last_segment() 
 
 
 def test_a_backup_that_found_nothing_new_holds_the_window_open_until_it_began() -> None:
-    kept = Kept(full(), incremental(12, 15), incremental(12, 70), incremental(12, 80, "neo4j-20200101-000000F"))
+    kept = Kept(full(), incremental(12, 15), incremental(12, 70))
+    elsewhere = incremental(12, 80, "neo4j-20200101-000000F")
+    kept.storage.create(manifest_name(elsewhere.label), encode_manifest(elsewhere))
     kept.segments((10, 12))
     assert kept.window.closes_at == at(70)
 

@@ -237,3 +237,14 @@ def test_objects_that_vanish_during_a_listing_are_left_out(storage: LocalStorage
 def test_objects_can_be_read_by_the_group_and_by_nobody_else(storage: LocalStorage) -> None:
     storage.create("a", b"x")
     assert (storage.root / "a").stat().st_mode & 0o027 == 0
+
+
+def test_a_deletion_is_durable_when_it_returns_and_one_of_nothing_costs_nothing(storage: LocalStorage) -> None:
+    storage.create("packs/aa/one", b"content")
+    with recorded() as calls:
+        storage.delete("packs/aa/one")
+        storage.delete("packs/aa/one")
+        storage.delete("packs/none/two")
+    names = [(name, path.removeprefix(str(storage.root))) for name, path in calls]
+    assert names[:2] == [("unlink", "/packs/aa/one"), ("fsync", "/packs/aa")]
+    assert [name for name, _ in names[2:]] == ["unlink", "unlink"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.errors import IntegrityError
 from neokeep.repository.manifest import PREFIX, Manifest
+from neokeep.storage.base import ObjectMissing
 
 if TYPE_CHECKING:
     from neokeep.neo4j.source import Source
@@ -52,5 +53,5 @@ class Catalogue:
     def _read(self, label: str) -> Manifest | None:
         try:
             return self._repository.manifest(label)
-        except IntegrityError:
-            return None  # No backup can be restored by it; 'verify' tells.
+        except (IntegrityError, ObjectMissing):
+            return None  # No backup can be restored by it; 'verify' tells, if it did not just expire.

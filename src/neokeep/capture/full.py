@@ -74,7 +74,7 @@ def full_backup(
         files = _store_file_list(image, writer)
         writer.finish()
         manifest = _manifest(source, database, image, writer, reader, effort, files, running=running, events=events)
-        return repository.commit(msgspec.structs.replace(manifest, reason=reason))
+        return writer.commit(msgspec.structs.replace(manifest, reason=reason))
     finally:
         writer.close()
         progress.end()

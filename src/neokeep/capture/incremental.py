@@ -140,6 +140,7 @@ def incremental_backup(source: Source, database: Database, repository: Repositor
                 checksum=tail.checksum,
             ),
             tail=tail,
+            writer=None,
             files=manifests.NO_BLOCKS,
             file_count=0,
             left_out=(),

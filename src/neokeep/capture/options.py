@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from neokeep.capture.policy import FullPolicy
+from neokeep.errors import UsageError
 from neokeep.workers import default_jobs
 
 
@@ -23,3 +24,31 @@ class CaptureOptions:
     rate_limit: int | None = None
     jobs: int = field(default_factory=default_jobs)
     gentle: bool = True
+
+
+def checked_options(
+    kind: str,
+    policy: tuple[int | None, int | None, float | None],
+    indexes: str,
+    rate_limit: int | None,
+    jobs: int | None,
+    *,
+    gentle: bool,
+) -> CaptureOptions:
+    """Make options of what the caller of a function gave.
+
+    Raises:
+        UsageError: a word is none that is known, or the policy means nothing.
+    """
+    if indexes not in {"copy", "rebuild"}:
+        raise UsageError(f"indexes={indexes!r} is not known", remedy="Use 'copy' or 'rebuild'.")
+    if kind not in {"auto", "full", "incremental"}:
+        raise UsageError(f"type={kind!r} is not known", remedy="Use 'auto', 'full' or 'incremental'.")
+    return CaptureOptions(
+        type=kind,
+        policy=FullPolicy(*policy),
+        indexes=indexes,
+        rate_limit=rate_limit,
+        jobs=jobs or default_jobs(),
+        gentle=gentle,
+    )

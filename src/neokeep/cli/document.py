@@ -42,6 +42,11 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "log": reports.LogReport,
     "verify": reports.VerifyReport,
     "check": reports.CheckReport,
+    "expire": reports.ExpireReport,
+    "hold": reports.HoldReport,
+    "release": reports.HoldReport,
+    "collect": reports.CollectReport,
+    "rebuild-index": reports.RebuildIndexReport,
     "lab fetch": lab.LabDistribution,
     "lab versions": lab.LabVersions,
     "lab status": lab.LabServer,
@@ -53,6 +58,9 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
     reports.BackupInfo,
     reports.LeftOutInfo,
     reports.WindowInfo,
+    reports.HoldInfo,
+    reports.ExpiryLine,
+    reports.CollectReport,
     reports.Failure,
     reports.TransactionInfo,
     reports.ChangeCounts,
@@ -63,7 +71,7 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
 )
 FUNCTIONS = (
     api.init, api.open_repository, api.find_source, api.backup, api.archive, api.restore, api.info, api.log, api.verify,
-    api.check,
+    api.check, api.expire, api.hold, api.release, api.collect, api.rebuild_index,
 )  # fmt: skip
 
 CONFIGURATION = f"""## The configuration file

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from neokeep.cli.page import Page
-    from neokeep.reports import BackupInfo, InfoReport, WindowInfo
+    from neokeep.reports import BackupInfo, HoldInfo, InfoReport, WindowInfo
 
 
 def run(call: Call) -> Outcome:
@@ -40,6 +40,7 @@ def show(report: InfoReport, page: Page) -> None:
             right=("last tx", "size", "stored"),
         )
         _show_windows([window for window in report.windows if window.source == source], page)
+    _show_holds(report, page)
     _show_damaged(report, page)
 
 
@@ -47,7 +48,8 @@ def show_one(report: InfoReport, page: Page) -> None:
     for backup in report.backups:
         page.facts([*_facts(backup), *(fact for window in report.windows for fact in _window_facts(window))])
         problems = [problem for window in report.windows for problem in window.problems]
-        for note in (*backup.events, *left_out_lines(backup.left_out), *problems):
+        held = [f"held {_end(hold)}: {hold.reason}" for hold in report.holds if hold.label == backup.label]
+        for note in (*held, *backup.events, *left_out_lines(backup.left_out), *problems):
             page.line(f"  - {note}")
     _show_damaged(report, page)
 
@@ -123,6 +125,18 @@ def _window_facts(window: WindowInfo) -> list[tuple[str, str]]:
 
 def _time(time: datetime | None) -> str:
     return "unknown" if time is None else format_time(time)
+
+
+def _show_holds(report: InfoReport, page: Page) -> None:
+    if not report.holds:
+        return
+    page.line()
+    page.line("Held; what these need does not expire")
+    page.table(("backup", "end", "reason"), [(hold.label, _end(hold), hold.reason) for hold in report.holds])
+
+
+def _end(hold: HoldInfo) -> str:
+    return "until released" if hold.until is None else f"until {format_time(hold.until)}"
 
 
 def _show_damaged(report: InfoReport, page: Page) -> None:

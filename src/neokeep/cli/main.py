@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType
 
-MODULES = ("init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "lab")
+MODULES = (
+    "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "expire", "hold",
+    "release", "collect", "rebuild-index", "lab",
+)  # fmt: skip
 READER_GONE = 128 + signal.SIGPIPE
 
 HELP = """Back up and restore Neo4j: online, consistent, verified.
@@ -42,7 +45,7 @@ What exit statuses mean is listed in docs/exit-codes.md
 
 def commands_of(module: str) -> tuple[Command, ...]:
     """Import the module of a command; the lab has several."""
-    commands: tuple[Command, ...] = importlib.import_module(f"neokeep.cli.{module}").COMMANDS
+    commands: tuple[Command, ...] = importlib.import_module(f"neokeep.cli.{module.replace('-', '_')}").COMMANDS
     return commands
 
 

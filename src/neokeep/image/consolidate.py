@@ -103,7 +103,7 @@ def consolidate(
             files = worker.put_bytes(msgspec.json.encode(content.files))
         writer.finish()
         manifest = _manifest(chain, end, content, files, writer, started_at, time.monotonic() - began)
-        committed = repository.commit(manifest)
+        committed = writer.commit(manifest)
     finally:
         writer.close()
         progress.end()

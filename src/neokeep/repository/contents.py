@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from neokeep.errors import IntegrityError
 from neokeep.repository.block import ID_SIZE
@@ -13,6 +14,8 @@ from neokeep.repository.manifest import FileEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from neokeep.repository.manifest import BlockList, Manifest
     from neokeep.repository.reader import BlockReader
@@ -53,3 +56,21 @@ def expand_file(reader: BlockReader, file: FileEntry) -> bytes:
         IntegrityError: a block that holds them is missing or damaged.
     """
     return expand(file.content, reader.fetch)
+
+
+def blocks_of(reader: BlockReader, manifest: Manifest) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
+    """Yield ids and content sizes of all blocks of a backup: of those that hold lists, and of those of each file.
+
+    Raises:
+        IntegrityError: a block that holds a list is missing or damaged.
+    """
+    files = file_list(reader, manifest)
+    for identity, size in structure_ids(manifest.files, files):
+        yield identity, np.array([size], np.int64)
+    for file in files:
+        ids = expand_file(reader, file)
+        count = len(ids) // ID_SIZE
+        sizes = np.full(count, file.content.block_size, np.int64)
+        if count:
+            sizes[-1] = file.content.size - (count - 1) * file.content.block_size
+        yield ids, sizes

@@ -60,11 +60,12 @@ def decode_index(name: str, data: bytes) -> tuple[Pack, ...]:
 
 @dataclass(frozen=True, slots=True)
 class PackInfo:
-    """A pack of the index: id, size in bytes, and whether a verification found it damaged."""
+    """A pack of the index: id, size in bytes, whether a verification found it damaged, and whether it is condemned."""
 
     identity: bytes
     size: int
     damaged: bool
+    condemned: bool = False
 
 
 class Location(NamedTuple):
@@ -76,12 +77,24 @@ class Location(NamedTuple):
 
 
 class BlockIndex:
-    """An immutable, sorted table of blocks. Where several packs hold a block, a pack that is not damaged is found."""
+    """An immutable, sorted table of blocks.
 
-    def __init__(self, packs: Iterable[Pack], damaged: frozenset[bytes] = frozenset()) -> None:
+    Where several packs hold a block, one that is not damaged is found, and of those one that is not condemned.
+    """
+
+    def __init__(
+        self,
+        packs: Iterable[Pack],
+        damaged: frozenset[bytes] = frozenset(),
+        condemned: frozenset[bytes] = frozenset(),
+    ) -> None:
         unique = {pack.identity: pack for pack in packs}
-        ordered = sorted(unique.values(), key=lambda pack: (pack.identity in damaged, pack.identity))
-        self.packs = tuple(PackInfo(pack.identity, pack.size, pack.identity in damaged) for pack in ordered)
+        ordered = sorted(
+            unique.values(), key=lambda pack: (pack.identity in damaged, pack.identity in condemned, pack.identity)
+        )
+        self.packs = tuple(
+            PackInfo(pack.identity, pack.size, pack.identity in damaged, pack.identity in condemned) for pack in ordered
+        )
         entries = np.concatenate([pack.entries for pack in ordered]) if ordered else np.empty(0, ENTRY)
         numbers = np.repeat(
             np.arange(len(ordered), dtype=np.uint32), np.array([len(pack.entries) for pack in ordered], dtype=np.int64)
@@ -109,6 +122,11 @@ class BlockIndex:
         return Location(
             self._packs[rows].astype(np.int64), entries["offset"].astype(np.int64), entries["stored"].astype(np.int64)
         )
+
+    def stored_by_pack(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Add up for each pack what those of its blocks take that are in some rows."""
+        sums = np.bincount(self._packs[rows], weights=self._entries["stored"][rows], minlength=len(self.packs))
+        return sums.astype(np.int64)
 
     def stored_bytes(self, rows: NDArray[np.int64]) -> int:
         """Add up what the blocks of some rows take in their packs."""

@@ -5,9 +5,11 @@ Reads manifests and the last segment of each chain, so it is quick however large
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from neokeep import reports
+from neokeep.repository.holds import hold_info, list_holds
 from neokeep.repository.manifest import Manifest
 from neokeep.repository.repository import DamagedManifest
 from neokeep.repository.windows import problems_of, windows_of
@@ -26,6 +28,7 @@ def describe(repository: Repository, database: str | None = None, label: str | N
         RepositoryError: there is no backup with that label.
     """
     items = list(repository.manifests()) if label is None else _chain_with(repository, label)
+    shown = [item.label for item in items if isinstance(item, DamagedManifest) or database in (None, item.database)]
     readable = [item for item in items if isinstance(item, Manifest) and database in (None, item.database)]
     return reports.InfoReport(
         repository=repository.storage.url,
@@ -34,6 +37,11 @@ def describe(repository: Repository, database: str | None = None, label: str | N
         backups=tuple(backup_info(item) for item in readable if label in (None, item.label)),
         damaged=tuple(_failure(item) for item in items if isinstance(item, DamagedManifest)),
         windows=tuple(map(window_info, windows_of(repository, readable))),
+        holds=tuple(
+            hold_info(hold)
+            for hold in list_holds(repository.storage)
+            if hold.label in shown and hold.counts_at(datetime.now(UTC))
+        ),
     )
 
 

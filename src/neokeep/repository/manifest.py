@@ -139,6 +139,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Where the chain goes on; None when the captured log holds no transaction at all."""
     opens: LogPoint | None = None
     """The oldest transaction that a full backup can be taken back to; None: none before `end`."""
+    writer: str | None = None
+    """Who stored its blocks; a manifest of a writer that had been given up is no backup. None: it has no blocks."""
 
 
 FORMAT = 1

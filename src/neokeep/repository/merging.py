@@ -19,6 +19,7 @@ from neokeep.repository.segment import Piece, SegmentName, read_segment, store_s
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from datetime import datetime
 
     from neokeep.repository.segment import SegmentHeader
     from neokeep.storage.base import Storage
@@ -111,13 +112,17 @@ def _pays(sizes: Sequence[int]) -> bool:
 
 
 def plan_removals(
-    segments: Sequence[SegmentName], path: Sequence[SegmentName], grace: timedelta = GRACE
+    segments: Sequence[SegmentName],
+    path: Sequence[SegmentName],
+    grace: timedelta = GRACE,
+    now: datetime | None = None,
 ) -> dict[SegmentName, list[SegmentName]]:
     """Choose the segments that a larger one on the way stands for since longer than `grace`: larger one to parts.
 
-    Time is that of the storage: the end of the way tells how late it is there at least. Where its clock was set back,
-    that only delays.
+    Time is that of the storage: where `now` is not told, the end of the way tells how late it is there at least. Where
+    its clock was set back, that only delays.
     """
+    late = now or (path[-1].created if path else None)
     plan: dict[SegmentName, list[SegmentName]] = {}
     on_the_way = {segment.name for segment in path}
     begins = [segment.first for segment in path]
@@ -126,7 +131,7 @@ def plan_removals(
         if at < 0 or segment.name in on_the_way:
             continue
         larger = path[at]
-        if segment.last <= larger.last and larger.created <= path[-1].created - grace:
+        if segment.last <= larger.last and late is not None and larger.created <= late - grace:
             plan.setdefault(larger, []).append(segment)
     return plan
 

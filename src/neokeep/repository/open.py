@@ -52,7 +52,10 @@ def open_storage(place: str) -> Storage:
     return LocalStorage(_local_path(place))
 
 
-_OWN_NAMES = {"config", "packs", "index", "backups", "segments", "damaged", "probe", "tmp", "lost+found"}
+_OWN_NAMES = {
+    "config", "packs", "index", "backups", "segments", "damaged", "holds", "released", "writers", "revoked",
+    "condemned", "leases", "probe", "tmp", "lost+found",
+}  # fmt: skip
 
 
 def _local_path(place: str) -> Path:

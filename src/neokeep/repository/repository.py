@@ -18,6 +18,7 @@ import msgspec
 from blake3 import blake3
 
 from neokeep.errors import IntegrityError, NeokeepError, RepositoryError
+from neokeep.repository.condemned import condemned_packs
 from neokeep.repository.manifest import (
     PREFIX,
     Manifest,
@@ -26,6 +27,7 @@ from neokeep.repository.manifest import (
     manifest_name,
     next_label,
 )
+from neokeep.repository.sessions import is_revoked, require_session, revoked_writers, void
 from neokeep.storage.base import ObjectExists, ObjectMissing, Storage, StoredObject
 
 if TYPE_CHECKING:
@@ -112,11 +114,15 @@ class Repository:
     def manifests(self) -> Iterator[Manifest | DamagedManifest]:
         """Read every manifest, oldest first; damaged ones are told, not raised."""
         found: list[Manifest | DamagedManifest] = []
+        revoked = revoked_writers(self.storage)
         for item in self.storage.list(PREFIX):
             label = item.name.removeprefix(f"{PREFIX}/")
             try:
-                found.append(self.manifest(label))
-            except (IntegrityError, ObjectMissing) as problem:
+                manifest = self._read_manifest(label)
+                found.append(manifest if manifest.writer not in revoked else DamagedManifest(label, void(manifest)))
+            except ObjectMissing:
+                continue  # It expired since it was listed.
+            except IntegrityError as problem:
                 found.append(DamagedManifest(label, problem))
         yield from sorted(found, key=_age)
 
@@ -124,46 +130,81 @@ class Repository:
         """Read one manifest.
 
         Raises:
-            RepositoryError: there is no such backup.
-            IntegrityError: it is damaged.
+            ObjectMissing: there is no such backup.
+            IntegrityError: it is damaged, or its writer had been given up.
         """
         try:
-            name = manifest_name(label)
-            manifest = decode_manifest(name, self.storage.read(name))
+            manifest = self._read_manifest(label)
         except (ObjectMissing, ValueError) as problem:
-            raise RepositoryError(
+            raise ObjectMissing(
                 f"there is no backup {label} in {self.storage.url}",
                 remedy=f"List them with: neokeep info --repo {self.storage.url}",
             ) from problem
+        if manifest.writer is not None and is_revoked(self.storage, manifest.writer):
+            raise void(manifest)
+        return manifest
+
+    def _read_manifest(self, label: str) -> Manifest:
+        name = manifest_name(label)
+        manifest = decode_manifest(name, self.storage.read(name))
         if manifest.label != label:
             raise IntegrityError(f"the manifest {name} is that of {manifest.label}", remedy="Use another backup.")
         return manifest
 
     def commit(self, manifest: Manifest) -> Manifest:
-        """Make a backup exist. Where its label is taken, by a backup of the same second, the next free one is used."""
+        """Make a backup exist. Where its label is taken, by a backup of the same second, the next free one is used.
+
+        Raises:
+            RepositoryError: its writer was given up meanwhile, or the backup expired with which it goes on.
+        """
+        self._require_grounds(manifest)
         while True:
             try:
                 self.storage.create(manifest_name(manifest.label), encode_manifest(manifest))
             except ObjectExists:
                 manifest = msgspec.structs.replace(manifest, label=next_label(manifest.label))
             else:
-                return manifest
+                break
+        try:
+            self._require_grounds(manifest)
+        except RepositoryError:
+            with suppress(NeokeepError):  # It is of no use to anybody; collect and expire remove it too.
+                self.storage.delete(manifest_name(manifest.label))
+            raise
+        return manifest
 
-    def read_index(self) -> BlockIndex:
+    def _require_grounds(self, manifest: Manifest) -> None:
+        """Prove that what a manifest rests on was not given up: before it is created, and once more when it is there.
+
+        Whoever gives up and deletes does the same the other way round, so one of the two always sees the other.
+        """
+        if manifest.writer is not None:
+            require_session(self.storage, manifest.writer)
+        if manifest.base is not None:
+            try:
+                self.storage.stat(manifest_name(manifest.base))
+            except ObjectMissing as problem:
+                raise RepositoryError(
+                    f"{manifest.base}, with which this backup goes on, expired meanwhile", remedy="Repeat the backup."
+                ) from problem
+
+    def read_index(self, avoided: frozenset[bytes] | None = None) -> BlockIndex:
         """Read which blocks there are now: from the index objects, and from the packs that none of them lists.
 
-        Whoever works with blocks reads it once at the begin: other processes store packs at any time.
+        Whoever works with blocks reads it once at the begin: other processes store packs at any time. Packs that are
+        `avoided`, those that are condemned where nothing else is said, are counted on last.
         """
         from neokeep.repository.index import BlockIndex
 
-        return BlockIndex(self._known_packs(), self.damaged_objects())
+        condemned = condemned_packs(self.storage) if avoided is None else avoided
+        return BlockIndex(self._known_packs(), self.damaged_objects(), condemned)
 
     def damaged_objects(self) -> frozenset[bytes]:
         """Hashes of packs and index objects that a verification found damaged.
 
         The blocks of such a pack are stored anew by the next backup that has them.
         """
-        return frozenset(_pack_identities(self.storage.list(DAMAGED)))
+        return frozenset(pack_identities(self.storage.list(DAMAGED)))
 
     def damage_found_since(self, moment: datetime) -> bool:
         """Tell whether a verification found an object damaged after a moment, by the storage's clock."""
@@ -179,7 +220,7 @@ class Repository:
         from neokeep.repository.index import decode_index
         from neokeep.repository.pack import read_footer
 
-        present = _pack_identities(self.storage.list("packs"))
+        present = pack_identities(self.storage.list("packs"))
         listed: dict[bytes, Pack] = {}
         for item in self.storage.list("index"):
             try:
@@ -199,7 +240,8 @@ class Repository:
         return known
 
 
-def _pack_identities(items: Iterator[StoredObject]) -> dict[bytes, StoredObject]:
+def pack_identities(items: Iterator[StoredObject]) -> dict[bytes, StoredObject]:
+    """Order objects by the hash that is the last level of their names; others are left out."""
     found: dict[bytes, StoredObject] = {}
     for item in items:
         with suppress(ValueError):

@@ -20,7 +20,7 @@ from blake3 import blake3
 from neokeep import reports
 from neokeep.errors import IntegrityError, NeokeepError, RepositoryError
 from neokeep.repository.block import ID_SIZE, decode_block
-from neokeep.repository.contents import expand_file, file_list, structure_ids
+from neokeep.repository.contents import blocks_of, expand_file, file_list, structure_ids
 from neokeep.repository.fetch import FetchPlan, Wanted, plan_fetch
 from neokeep.repository.index import decode_index
 from neokeep.repository.manifest import Manifest
@@ -34,10 +34,11 @@ from neokeep.repository.segment import (
     read_segment,
     unlinked,
 )
+from neokeep.storage.base import ObjectMissing
 from neokeep.workers import run_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -123,7 +124,7 @@ def _needed(reader: BlockReader, manifests: Sequence[Manifest], problems: dict[s
     sizes = np.empty(0, np.int64)
     for manifest in manifests:
         try:
-            parts = list(_blocks_of(reader, manifest))
+            parts = list(blocks_of(reader, manifest))
         except NeokeepError as problem:
             problems[manifest.label].append(problem.message)
             continue
@@ -133,20 +134,6 @@ def _needed(reader: BlockReader, manifests: Sequence[Manifest], problems: dict[s
         sizes = found_sizes[first]
     rows = np.arange(len(ids), dtype=np.int64)
     return Wanted(ids.view(f"V{ID_SIZE}"), sizes, rows, np.zeros(len(ids), np.int64))
-
-
-def _blocks_of(reader: BlockReader, manifest: Manifest) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
-    """Yield ids and content sizes: of the blocks that hold lists, and of the blocks of each file."""
-    files = file_list(reader, manifest)
-    for identity, size in structure_ids(manifest.files, files):
-        yield identity, np.array([size], np.int64)
-    for file in files:
-        ids = expand_file(reader, file)
-        count = len(ids) // ID_SIZE
-        sizes = np.full(count, file.content.block_size, np.int64)
-        if count:
-            sizes[-1] = file.content.size - (count - 1) * file.content.block_size
-        yield ids, sizes
 
 
 def _bases(repository: Repository, backups: Sequence[Manifest], problems: dict[str, list[str]]) -> list[Manifest]:
@@ -208,6 +195,8 @@ def _check_index_objects(repository: Repository, findings: _Findings) -> None:
     for item in repository.storage.list("index"):
         try:
             decode_index(item.name, repository.storage.read(item.name))
+        except ObjectMissing:
+            continue  # Others took its place since it was listed.
         except IntegrityError as problem:
             findings.objects[item.name] = problem.message
         except NeokeepError as problem:
@@ -255,14 +244,16 @@ def _check_packs(
 
 def _check_pack(repository: Repository, name: str, number: int, plan: FetchPlan, findings: _Findings) -> int:
     """Check one pack and the wanted blocks in it; return the bytes read."""
+    first, last = np.searchsorted(plan.pack, [number, number + 1])
     try:
         data = repository.storage.read(name)
     except RepositoryError as problem:
+        if isinstance(problem, ObjectMissing) and first == last:
+            return 0  # No backup needed it, and it was collected since it was listed.
         data = b""
         with findings.lock:
             findings.unreadable[name] = problem.message
     damaged = bool(data) and blake3(data).hexdigest() != name.rsplit("/", 1)[1]
-    first, last = np.searchsorted(plan.pack, [number, number + 1])
     bad = [row for row in range(first, last) if not _is_good(plan, row, memoryview(data))]
     with findings.lock:
         findings.bytes_checked += len(data)

@@ -1,7 +1,8 @@
 """Writing blocks: which are new, and into which pack they go.
 
 A BlockWriter serves one backup; each thread works through its own BlockWorker, so packs need no lock. A block that the
-repository holds already, in a pack that is there with its full size, is not stored again.
+repository holds already, in a pack that is there with its full size and not condemned, is not stored again. While it
+works, a mark in the repository keeps garbage collection from what it counts on; see sessions.py.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from neokeep.errors import IntegrityError
@@ -17,12 +19,13 @@ from neokeep.repository.block import BlockEncoder, block_id, block_size
 from neokeep.repository.blocklist import make_block_list
 from neokeep.repository.index import IdSet, encode_index, index_name
 from neokeep.repository.pack import Pack, PackBuilder, pack_name
+from neokeep.repository.sessions import close_session, open_session
 from neokeep.storage.base import ObjectExists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from neokeep.repository.manifest import BlockList
+    from neokeep.repository.manifest import BlockList, Manifest
     from neokeep.repository.repository import Repository
 
 COMPRESSION_LEVEL = 1
@@ -39,12 +42,19 @@ class BlockWriter:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._storage = repository.storage
-        self._index = repository.read_index()
+        # First the mark, then the index: what the index has is not deleted before this backup is there or given up.
+        self._session = open_session(repository.storage)
+        self._commit_tried = False
+        try:
+            self._index = repository.read_index(self._session.avoided)
+        except BaseException:
+            close_session(repository.storage, self._session.identity)
+            raise
         self._claimed = IdSet()
         self._lock = threading.Lock()
         self._unlisted: list[Pack] = []
         self._used = np.zeros(len(self._index), dtype=np.bool_)
-        self._damaged = np.array([pack.damaged for pack in self._index.packs], dtype=np.bool_)
+        self._avoided = np.array([pack.damaged or pack.condemned for pack in self._index.packs], dtype=np.bool_)
         self._own_packs: dict[bytes, int] = {}
         self._workers: list[BlockWorker] = []
         self._idle: list[BlockWorker] = []
@@ -71,7 +81,7 @@ class BlockWriter:
         """Return the positions of ids that the caller has to store; each new id is given to one caller only."""
         rows = self._index.find(np.frombuffer(b"".join(ids), "V32"))
         known = rows >= 0
-        known[known] = ~self._damaged[self._index.packs_of(rows[known])]
+        known[known] = ~self._avoided[self._index.packs_of(rows[known])]
         with self._lock:
             self.blocks += len(ids)
             self._used[rows[known]] = True
@@ -119,10 +129,22 @@ class BlockWriter:
                     remedy="Something deletes from the repository; run 'neokeep verify' and repeat the backup.",
                 )
 
+    def commit(self, manifest: Manifest) -> Manifest:
+        """Make the backup exist whose blocks these are, after `finish`.
+
+        Raises:
+            RepositoryError: this writer was given up meanwhile.
+        """
+        # Whether a commit that failed left a manifest is not known: then the mark stays, and is looked after later.
+        self._commit_tried = True
+        return self._repository.commit(msgspec.structs.replace(manifest, writer=self._session.identity))
+
     def close(self) -> None:
         """Give all buffers back; packs that were not finished are dropped."""
         for worker in self._workers:
             worker.close()
+        if not self._commit_tried:
+            close_session(self._storage, self._session.identity)
 
     def _write_index(self) -> None:
         if not self._unlisted:

@@ -78,7 +78,7 @@ class Storage(ABC):
 
     @abstractmethod
     def delete(self, name: str) -> None:
-        """Remove an object; no error when it is gone already."""
+        """Remove an object, durably; no error when it is gone already."""
 
     @abstractmethod
     def clear_abandoned(self) -> int:

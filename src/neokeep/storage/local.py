@@ -99,7 +99,12 @@ class LocalStorage(Storage):
         """See Storage.delete."""
         path = self.root / checked_name(name)
         with explained("delete", path):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return
+            # A manifest that a power loss brings back must not find its packs gone.
+            fsync_directory(path.parent)
 
     def expect(self, name: str) -> None:
         """See Storage.expect: a mount point whose disk is not mounted is a directory too, and could be written to."""

@@ -1,0 +1,81 @@
+"""`neokeep collect`: give back the space of what no backup needs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from neokeep.cli.command import Call, Command
+from neokeep.cli.output import Outcome
+from neokeep.units import format_count, format_size, format_time
+
+if TYPE_CHECKING:
+    from neokeep.cli.page import Page
+    from neokeep.errors import NeokeepError
+    from neokeep.reports import CollectReport
+
+
+def run(call: Call) -> Outcome:
+    from neokeep import api
+
+    settings = call.settings
+    grace = settings.number("grace")
+    report = api.collect(
+        settings.needed_text("repo"),
+        grace=None if grace is None else timedelta(seconds=grace),
+        dry_run=settings.switch("dry_run"),
+        progress=call.progress,
+    )
+    return Outcome(report, partial(show, report), refused_by(report), answer=report.dry_run)
+
+
+def refused_by(report: CollectReport) -> NeokeepError | None:
+    """Tell of deletions that the storage refused; None when there were none."""
+    if not report.refused_objects:
+        return None
+    from neokeep.repository.removing import refusal
+
+    return refusal(report.refused_objects, report.refused_because, report.repository)
+
+
+def show(report: CollectReport, page: Page) -> None:
+    for text in lines_of(report):
+        page.line(text)
+
+
+def lines_of(report: CollectReport) -> list[str]:
+    """Say what was given back, and what is going to be."""
+    removed = _objects(report.removed_packs, report.removed_segments)
+    freed = format_size(report.freed_bytes)
+    lines = [f"Would delete {removed}" if report.dry_run else f"Deleted {removed}; {freed} are free again"]
+    if report.condemned_packs or report.condemned_segments:
+        waiting = _objects(report.condemned_packs, report.condemned_segments)
+        since = "" if report.removable_from is None else f", the first from {format_time(report.removable_from)} on"
+        lines.append(f"{waiting} with {format_size(report.condemned_bytes)} are not needed and may go later{since}")
+    lines += [f"Waiting: {reason}" for reason in report.waiting_for]
+    if report.reprieved_packs:
+        lines.append(f"{format_count(report.reprieved_packs, 'pack')} came to be needed again and stay")
+    lines += [f"Removed {label}: its writer had been given up before it committed" for label in report.void_backups]
+    if report.unused_bytes:
+        lines.append(
+            f"{format_size(report.unused_bytes)} that no backup needs lie in packs with blocks that are needed"
+        )
+    return lines
+
+
+def _objects(packs: int, segments: int) -> str:
+    return f"{format_count(packs, 'pack')} and {format_count(segments, 'segment')}"
+
+
+COMMANDS = (
+    Command(
+        "collect",
+        "Give back the space of what no backup needs.",
+        "Find packs and segments that no backup needs, and delete those that were found so in an earlier run, at least "
+        "the grace period ago, and are still not needed. Other commands may run meanwhile, backups too. `neokeep "
+        "expire` does this at its end.",
+        ("neokeep collect --repo /backup/neo4j", "neokeep collect --repo /backup/neo4j --dry-run"),
+        run,
+    ),
+)
