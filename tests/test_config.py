@@ -304,8 +304,10 @@ def test_every_option_is_whole(option: Any) -> None:
     assert option.is_switch or option.metavar
 
 
-def test_no_two_options_share_a_flag_or_a_variable() -> None:
-    assert len({option.flag for option in OPTIONS}) == len(OPTIONS)
+def test_no_two_options_of_a_command_share_a_flag_and_no_two_at_all_a_variable() -> None:
+    for command in {command for option in OPTIONS for command in option.commands}:
+        flags = [option.flag for option in options_of(command)]
+        assert len(set(flags)) == len(flags)
     variables = [option.variable for option in OPTIONS if option.variable]
     assert len(set(variables)) == len(variables)
 
