@@ -167,7 +167,7 @@ def test_relative_paths_of_the_file_are_relative_to_it() -> None:
         '[sources.a]\nhome = "x/../h"\n[repositories.r]\npath = "r"\n[defaults]\nrepo = "../elsewhere"\n', PATH
     )
     assert file.sources["a"].home == Path("/etc/neokeep/h")
-    assert file.repositories["r"] == "/etc/neokeep/r"
+    assert file.repositories["r"].place == "/etc/neokeep/r"
     assert file.defaults["repo"] == "/etc/elsewhere"
 
 

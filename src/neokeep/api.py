@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.errors import UsageError
 from neokeep.progress import Progress, Silent
+from neokeep.storage.place import Place
 from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     )
     from neokeep.repository.repository import Repository
 
-    Place = Repository | str | PathLike[str]
     Directory = str | PathLike[str]
     Item = TypeVar("Item")
 
@@ -42,18 +42,21 @@ _ONE_DAY = 86_400
 _SEVEN_DAYS = 7 * _ONE_DAY
 
 
-def init(place: Directory) -> Repository:
-    """Make a new repository in an empty or new directory."""
+def init(place: Directory | Place) -> Repository:
+    """Make a new repository in an empty or new directory, bucket or prefix.
+
+    A directory or URL; or a `neokeep.storage.place.Place`, which also says how to reach it.
+    """
     from neokeep.repository.open import init_repository
 
-    return init_repository(fspath(place))
+    return init_repository(_place(place))
 
 
-def open_repository(place: Directory) -> Repository:
-    """Open a repository."""
+def open_repository(place: Directory | Place) -> Repository:
+    """Open a repository by its directory, its URL, or a `neokeep.storage.place.Place`."""
     from neokeep.repository.open import open_repository as open_place
 
-    return open_place(fspath(place))
+    return open_place(_place(place))
 
 
 def find_source(home: Directory, configuration_directory: Directory | None = None, name: str | None = None) -> Source:
@@ -65,7 +68,7 @@ def find_source(home: Directory, configuration_directory: Directory | None = Non
 
 def backup(
     source: Source | Directory,
-    repository: Place,
+    repository: Repository | Place | Directory,
     databases: Sequence[str] = (),
     *,
     type: str = "auto",  # noqa: A002  the word of the command line
@@ -95,7 +98,7 @@ def backup(
 
 def archive(
     sources: Sequence[Source | Directory],
-    repository: Place,
+    repository: Repository | Place | Directory,
     databases: Sequence[str] = (),
     *,
     interval: float = 1,
@@ -126,7 +129,7 @@ def archive(
 
 
 def restore(
-    repository: Place,
+    repository: Repository | Place | Directory,
     home: Directory,
     database: str,
     *,
@@ -167,7 +170,9 @@ def restore(
     )
 
 
-def info(repository: Place, database: str | None = None, label: str | None = None) -> InfoReport:
+def info(
+    repository: Repository | Place | Directory, database: str | None = None, label: str | None = None
+) -> InfoReport:
     """Tell what backups and restore windows there are: all, those of one database, or one backup and its window."""
     from neokeep.repository.info import describe
 
@@ -175,7 +180,7 @@ def info(repository: Place, database: str | None = None, label: str | None = Non
 
 
 def log(
-    repository: Place,
+    repository: Repository | Place | Directory,
     database: str,
     *,
     label: str | None = None,
@@ -199,7 +204,11 @@ def log(
 
 
 def verify(
-    repository: Place, label: str | None = None, *, jobs: int | None = None, progress: Progress = _SILENT
+    repository: Repository | Place | Directory,
+    label: str | None = None,
+    *,
+    jobs: int | None = None,
+    progress: Progress = _SILENT,
 ) -> VerifyReport:
     """Read, decode and hash all that the backups need; the report says what is damaged."""
     from neokeep.repository.verify import verify as verify_repository
@@ -209,7 +218,7 @@ def verify(
 
 def check(
     home: Directory,
-    place: Directory,
+    place: Directory | Place,
     *,
     configuration_directory: Directory | None = None,
     interval_seconds: int = _ONE_DAY,
@@ -221,7 +230,7 @@ def check(
     return run_check(
         Path(home),
         _optional(configuration_directory),
-        fspath(place),
+        _place(place),
         interval_seconds=interval_seconds,
         progress=progress,
     )
@@ -267,8 +276,12 @@ def _list(items: Sequence[Item]) -> Sequence[Item]:
     return items
 
 
-def _repository(place: Place) -> Repository:
-    return open_repository(place) if isinstance(place, str | PathLike) else place
+def _repository(place: Repository | Place | Directory) -> Repository:
+    return open_repository(place) if isinstance(place, str | PathLike | Place) else place
+
+
+def _place(place: Directory | Place) -> str | Place:
+    return place if isinstance(place, Place) else fspath(place)
 
 
 def _optional(directory: Directory | None) -> Path | None:

@@ -40,6 +40,12 @@ class TestS3WithoutPrefix(StorageConformance):
         return open_storage(Place(f"s3://{s3.bucket(f'bucket{next(_NUMBERS)}')}"))
 
 
+class TestAzure(StorageConformance):
+    @pytest.fixture
+    def storage(self, container: str) -> Storage:
+        return open_storage(Place(f"az://{container}/prefix{next(_NUMBERS)}"))
+
+
 class TestSftp(StorageConformance):
     @pytest.fixture
     def storage(self, ssh: SshServer, tmp_path: Path) -> Storage:

@@ -19,9 +19,7 @@ def run(call: Call) -> Outcome:
     from neokeep import api
 
     settings = call.settings
-    report = api.verify(
-        settings.needed_text("repo"), settings.text("backup"), jobs=settings.number("jobs"), progress=call.progress
-    )
+    report = api.verify(settings.place(), settings.text("backup"), jobs=settings.number("jobs"), progress=call.progress)
     return Outcome(report, partial(show, report), failure_of(report))
 
 

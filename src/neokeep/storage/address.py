@@ -27,7 +27,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 class Address:
     """A place. `host` is the bucket of an object store; `path` has no `/` at its end.
 
-    For `file` it is an absolute path, for object stores a prefix without `/` at its begin, for SFTP an absolute path, or
+    For `file` it is an absolute path, for object stores a prefix without `/` at its begin, for SFTP an absolute path or
     one that is relative to the user's home there.
     """
 

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from neokeep.storage.place import StorageOptions
 
 DEFAULT_REGION = "us-east-1"
-_NEED_BOTO3 = ("role_arn", "sso_session", "sso_start_url", "web_identity_token_file", "credential_source", "login_session")
+_NEED_BOTO3 = (
+    "role_arn",
+    "sso_session",
+    "sso_start_url",
+    "web_identity_token_file",
+    "credential_source",
+    "login_session",
+)
 _PROCESS_SECONDS = 60
 
 
@@ -163,9 +170,7 @@ def _environment_keys(environment: Mapping[str, str]) -> dict[str, str]:
     }
     keys = {key: environment[name] for key, name in names.items() if environment.get(name)}
     if "secret_access_key" not in keys:
-        raise CredentialsError(
-            "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY", remedy="Set both, or neither."
-        )
+        raise CredentialsError("AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY", remedy="Set both, or neither.")
     return keys
 
 

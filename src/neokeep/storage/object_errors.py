@@ -24,7 +24,7 @@ from neokeep.storage.base import ObjectMissing, TransientError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})")
+_STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})|\(code: (\d{3})\)")
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,80})</Code>|\"code\": ?\"([A-Za-z0-9.]{1,80})\"")
 _METADATA = re.compile(
     r"169\.254\.169\.254|169\.254\.170\.2|metadata\.google\.internal|latest/api/token|oauth2/token|"
@@ -45,7 +45,9 @@ _GONE = frozenset({
 _ELSEWHERE = frozenset({
     "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "TemporaryRedirect",
 })  # fmt: skip
-_FULL = frozenset({"InsufficientStorage", "QuotaExceeded", "StorageFull", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"})
+_FULL = frozenset(
+    {"InsufficientStorage", "QuotaExceeded", "StorageFull", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
+)
 _PASSING = frozenset({
     "ConditionalRequestConflict", "InternalError", "OperationAborted", "OperationTimedOut", "RequestTimeout",
     "ServerBusy", "ServiceUnavailable", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests",
@@ -61,8 +63,7 @@ _CHECK_CREDENTIALS = (
 def explain(problem: Exception, doing: str, url: str) -> NeokeepError:
     """Return the neokeep error for what obstore raised while doing something at `url`."""
     text = str(problem)
-    status = found[1] if (found := _STATUS.search(text)) else ""
-    code = next(filter(None, found.groups()), "") if (found := _CODE.search(text)) else ""
+    status, code = _found(_STATUS, text), _found(_CODE, text)
     what = f"cannot {doing} {url}"
     if not status:
         return _unanswered(text, what)
@@ -75,6 +76,11 @@ def explain(problem: Exception, doing: str, url: str) -> NeokeepError:
         if applies(code, status):
             return make(f"{what}: {_answer(code, status)}", code)
     return RepositoryError(f"{what}: {_answer(code, status)}", remedy="See what the storage's own documents say.")
+
+
+def _found(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return next(filter(None, found.groups()), "") if found else ""
 
 
 def _answer(code: str, status: str) -> str:

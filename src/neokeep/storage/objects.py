@@ -1,7 +1,7 @@
 """Objects in a bucket or container: S3 and all that speaks it, Google Cloud Storage, Azure Blob.
 
 Every object is stored by one request that the server carries out only if the name is free (If-None-Match): it is there
-as a whole or not at all, and nothing is left behind by a writer that is killed. So there is nothing to clear. The library
+as a whole or not at all, and a writer that is killed leaves nothing behind. So there is nothing to clear. The library
 repeats nothing: storage/retrying.py does, since only there a create of unknown outcome is resolved.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _LISTED_AT_ONCE = 1000
-_OUT_OF_RANGE = "status code: 416"
+_OUT_OF_RANGE = ("status code: 416", "Wanted range starting at")
 _FAILURES = (BaseError, OSError, ValueError)
 
 
@@ -66,7 +66,7 @@ class ObjectStorage(Storage):
         try:
             return bytes(obstore.get(self._store, key, options=options).bytes())
         except _FAILURES as problem:
-            if _OUT_OF_RANGE in str(problem):
+            if any(words in str(problem) for words in _OUT_OF_RANGE):
                 return self._behind_the_end(name, offset)
             raise explain(problem, f"read {name} in", self.url) from None
 

@@ -94,11 +94,11 @@ class Retrying(Layer):
     def _holds(self, name: str, view: memoryview) -> bool:
         """Tell whether an object holds exactly these bytes; of a large one, 8 MiB at a time are in memory."""
         try:
-            if self.inner.stat(name).size != len(view):
+            if self.stat(name).size != len(view):
                 return False
             for offset in range(0, len(view), _COMPARED_AT_ONCE):
                 part = view[offset : offset + _COMPARED_AT_ONCE]
-                if self.inner.read(name, offset, len(part)) != part:
+                if self.read(name, offset, len(part)) != part:
                     return False
         except ObjectMissing:
             # It was there a moment ago and is gone: removed meanwhile, so the name is not ours to claim.

@@ -1,9 +1,9 @@
 """Objects as files below a directory of an SFTP server.
 
-As on a local disk, an object is written to `tmp/`, synced, and linked to its name: `hardlink@openssh.com` fails when the
-name is taken, and the name appears with the whole content or not at all. A server without it gets SFTP's own rename,
-which must not replace. Directories cannot be synced over SFTP; the file is synced once more after it was linked, and
-the journals of ext4, xfs, btrfs and zfs write its names with it.
+As on a local disk, an object is written to `tmp/`, synced, and linked to its name: `hardlink@openssh.com` fails when
+the name is taken, and the name appears with the whole content or not at all. A server without it gets SFTP's own
+rename, which must not replace. Directories cannot be synced over SFTP; the file is synced once more after it was
+linked, and the journals of ext4, xfs, btrfs and zfs write its names with it.
 """
 
 from __future__ import annotations
@@ -152,7 +152,9 @@ class SftpStorage(Storage):
             await self._ensure_directory(sftp, scratch.rpartition("/")[0])
             return await sftp.open(scratch, "xb", _FILE)
 
-    async def _write(self, sftp: asyncssh.SFTPClient, file: asyncssh.SFTPClientFile, view: memoryview, name: str) -> None:
+    async def _write(
+        self, sftp: asyncssh.SFTPClient, file: asyncssh.SFTPClientFile, view: memoryview, name: str
+    ) -> None:
         try:
             # The library slices what it is given, so a view spares a copy of the pack.
             await file.write(cast("bytes", view), 0)
@@ -195,7 +197,7 @@ class SftpStorage(Storage):
             return
 
     async def _require_taken(self, sftp: asyncssh.SFTPClient, target: str) -> None:
-        """Find out whether a link failed because the name is taken; then it must be durable, as the caller counts on."""
+        """Find out whether a link failed because the name is taken. Then it must be durable, as callers count on it."""
         try:
             async with sftp.open(target, "rb") as file:
                 await self._sync(file)

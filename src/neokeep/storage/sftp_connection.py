@@ -77,7 +77,13 @@ class SftpConnection:
         client = await self._connected()
         try:
             return await asyncio.wait_for(work(client), self._options.timeout)
-        except (TimeoutError, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection, asyncssh.DisconnectError, OSError):
+        except (
+            TimeoutError,
+            asyncssh.SFTPConnectionLost,
+            asyncssh.SFTPNoConnection,
+            asyncssh.DisconnectError,
+            OSError,
+        ):
             if self._client is client:
                 self._drop()
             raise

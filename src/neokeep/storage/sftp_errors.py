@@ -34,9 +34,7 @@ def explain(problem: BaseException, doing: str, url: str) -> NeokeepError:
 
 def no_space(what: str) -> SpaceError:
     """Return the error for a full disk or quota."""
-    return SpaceError(
-        f"{what}: no space is left there", remedy="Free space there; nothing half-written is visible."
-    )
+    return SpaceError(f"{what}: no space is left there", remedy="Free space there; nothing half-written is visible.")
 
 
 def unconnected(problem: BaseException, what: str) -> NeokeepError:
@@ -44,14 +42,14 @@ def unconnected(problem: BaseException, what: str) -> NeokeepError:
     if isinstance(problem, asyncssh.HostKeyNotVerifiable):
         return CredentialsError(
             f"{what}: the host key of the server is not known, or is another one than before",
-            remedy="Connect once by ssh as this user and compare the fingerprint with the server's, or give a file with "
-            "its key by --repo-known-hosts. If the key was known: ask who runs the server why it changed.",
+            remedy="Connect once by ssh as this user and compare the fingerprint with the server's, or give a file "
+            "with its key by --repo-known-hosts. If the key was known: ask who runs the server why it changed.",
         )
     if isinstance(problem, asyncssh.PermissionDenied):
         return CredentialsError(
             f"{what}: the server accepts none of the keys",
-            remedy="Add a key to ssh-agent, or give one by --repo-key-file, and its public half to the server; check the "
-            "user in the URL.",
+            remedy="Add a key to ssh-agent, or give one by --repo-key-file, and its public half to the server; check "
+            "the user in the URL.",
         )
     if isinstance(problem, _UNUSABLE_KEY):
         return CredentialsError(
