@@ -130,6 +130,9 @@ class InterruptedByUser(NeokeepError):
     meaning = "a signal ended the command"
 
 
+AWAY = (CredentialsError, ClockError, UnreachableError)
+"""What says nothing about objects, only that they cannot be looked at now: never to be taken for damage."""
+
 ERRORS: tuple[type[NeokeepError], ...] = (
     UsageError,
     ConfigurationError,

@@ -29,6 +29,8 @@ from neokeep.neo4j.cache import cache_directory, entry_locked, entry_made
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+# Looked up now: tests give HOME another value later.
+CACHE = cache_directory() / "servers"
 VERSITYGW = "v1.8.0"
 AZURITE = "3.35.0"
 ACCESS_KEY, SECRET_KEY = "neokeep-access", "neokeep-secret-of-tests"
@@ -108,8 +110,8 @@ def s3_server(directory: Path, certificate: tuple[Path, Path] | None = None) -> 
 
 
 @contextmanager
-def ssh_server(directory: Path, *options: str) -> Iterator[SshServer]:
-    """Run sshd as this user, with keys of its own; `options` are lines of its configuration."""
+def ssh_server(directory: Path, sftp: str = "") -> Iterator[SshServer]:
+    """Run sshd as this user, with keys of its own; `sftp` are flags of its SFTP server."""
     if not os.path.exists(_SSHD):
         _installed("openssh-server", _SSHD)
     port, home = free_port(), directory / "home"
@@ -125,7 +127,7 @@ def ssh_server(directory: Path, *options: str) -> Iterator[SshServer]:
         f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {directory / 'host_key'}", "PidFile none",
         f"AuthorizedKeysFile {directory / 'authorized_keys'}", "StrictModes no", "UsePAM no", "LogLevel ERROR",
         "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin prohibit-password",
-        "MaxStartups 100", "Subsystem sftp internal-sftp", *options,
+        "MaxStartups 100", f"Subsystem sftp internal-sftp {sftp}"
     )  # fmt: skip
     configuration.write_text("\n".join(lines) + "\n")
     if os.geteuid() == 0:
@@ -201,7 +203,7 @@ def _listens(port: int) -> bool:
 
 
 def _versitygw() -> Path:
-    entry = cache_directory() / "servers" / f"versitygw-{VERSITYGW}"
+    entry = CACHE / f"versitygw-{VERSITYGW}"
     program = entry / "versitygw"
     with entry_locked(entry):
         if not program.is_file():
@@ -212,7 +214,7 @@ def _versitygw() -> Path:
 
 
 def _azurite() -> Path:
-    entry = cache_directory() / "servers" / f"azurite-{AZURITE}"
+    entry = CACHE / f"azurite-{AZURITE}"
     script = entry / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
     with entry_locked(entry):
         if not script.is_file():
@@ -226,7 +228,7 @@ def _installed(package: str, program: str) -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         unavailable(package, f"there is no {program}; install it by the system's package manager")
     steps = [["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "-y", "--no-install-recommends", package]]
-    with entry_locked(cache_directory() / "servers" / package):
+    with entry_locked(CACHE / package):
         if not os.path.exists(program):
             for step in steps:
                 _fetched(package, step, Path("/"), {"DEBIAN_FRONTEND": "noninteractive"})

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from obstore.exceptions import UnauthenticatedError
+
 from neokeep.errors import (
     AccessError,
     ClockError,
@@ -65,8 +67,10 @@ def explain(problem: Exception, doing: str, url: str) -> NeokeepError:
     text = str(problem)
     status, code = _found(_STATUS, text), _found(_CODE, text)
     what = f"cannot {doing} {url}"
+    if "Received redirect" in text:
+        return _elsewhere(what, "")
     if not status:
-        return _unanswered(text, what)
+        return _unanswered(problem, text, what)
     if code in _CLOCK or (code == "AuthenticationFailed" and "Request date header too old" in text):
         return ClockError(
             f"{what}: the storage says that this machine's clock is wrong ({code})",
@@ -146,9 +150,12 @@ _KINDS: tuple[tuple[Callable[[str, str], bool], Callable[[str, str], NeokeepErro
 )
 
 
-def _unanswered(text: str, what: str) -> NeokeepError:
+def _unanswered(problem: Exception, text: str, what: str) -> NeokeepError:
     """Explain a failure without an answer: no connection, a broken one, or no credentials to ask with."""
-    if "certificate" in text:
+    if isinstance(problem, UnauthenticatedError):
+        own = re.search(r"CredentialsError: ([^\n]+)", text)
+        return CredentialsError(f"{what}: {own[1] if own else 'no credentials'}", remedy=_CHECK_CREDENTIALS)
+    if "InvalidCertificate" in text or "certificate" in text:
         return CredentialsError(
             f"{what}: the certificate of the server is not trusted",
             remedy="Give the certificate of its authority by --repo-ca-file, and check --repo-endpoint.",
