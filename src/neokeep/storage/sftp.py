@@ -184,17 +184,11 @@ class SftpStorage(Storage):
 
     async def _link(self, sftp: asyncssh.SFTPClient, scratch: str, target: str) -> None:
         """Give the scratch file its name; SFTPFailure where that is taken, or cannot be given."""
-        for attempt in range(2):
-            try:
-                await sftp.link(scratch, target)
-            except asyncssh.SFTPOpUnsupported:
-                await sftp.rename(scratch, target)
-            except NOT_THERE:
-                if attempt:
-                    raise
-                await self._ensure_directory(sftp, target.rpartition("/")[0])
-                continue
-            return
+        try:
+            await _link_or_rename(sftp, scratch, target)
+        except NOT_THERE:
+            await self._ensure_directory(sftp, target.rpartition("/")[0])
+            await _link_or_rename(sftp, scratch, target)
 
     async def _require_taken(self, sftp: asyncssh.SFTPClient, target: str) -> None:
         """Find out whether a link failed because the name is taken. Then it must be durable, as callers count on it."""
@@ -266,6 +260,13 @@ class SftpStorage(Storage):
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
+
+
+async def _link_or_rename(sftp: asyncssh.SFTPClient, scratch: str, target: str) -> None:
+    try:
+        await sftp.link(scratch, target)
+    except asyncssh.SFTPOpUnsupported:
+        await sftp.rename(scratch, target)
 
 
 def _free(status: asyncssh.SFTPVFSAttrs) -> int:
