@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import random
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from helpers.backups import check, content, expected, put_back, take
-from helpers.chains import commit_more
+from helpers.chains import checkpoint_in_the_last_file, commit_more
 from helpers.database import make_database
+from helpers.following import commit_live
+from neokeep import api
 from neokeep.cli.main import main
+from neokeep.neo4j.log.names import log_name
+from neokeep.reports import ArchiveEvent
 from neokeep.repository.open import init_repository, open_repository
 from neokeep.storage.place import Place, StorageOptions
+from neokeep.workers import run_workers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from helpers.servers import S3Server, SshServer
@@ -88,3 +96,43 @@ def test_large_packs_are_written_and_read_by_several_threads(place: Place, tmp_p
     put_back(reopened, tmp_path / "restored", jobs=4)
     assert content(tmp_path / "restored")[0] == made.store
     assert check(reopened).ok
+
+
+def test_new_transactions_are_archived_and_restored(place: Place, tmp_path: Path) -> None:
+    made = make_database(tmp_path / "home")
+    checkpoint_in_the_last_file(made)
+    repository = init_repository(place)
+    stopping, events = threading.Event(), list[ArchiveEvent]()
+    wanted = made.logs[-1].last_transaction + 15
+
+    def follow(_stopping: threading.Event) -> None:
+        api.archive(
+            [made.source], repository, ["neo4j"], interval=0.05, gentle=False, jobs=2, tell=events.append,
+            stopping=stopping,
+        )  # fmt: skip
+
+    def commit(_stopping: threading.Event) -> None:
+        try:
+            until(lambda: any(event.event == "following" for event in events))
+            for _ in range(3):
+                commit_live(made, 5)
+                time.sleep(0.2)
+            until(lambda: any((event.last_tx or 0) >= wanted for event in events))
+        finally:
+            stopping.set()
+
+    roles = iter([follow, commit])
+
+    def work(stop: threading.Event) -> None:
+        next(roles)(stop)
+
+    run_workers(work, 2)
+    put_back(open_repository(place), tmp_path / "restored")
+    assert content(tmp_path / "restored")[1][log_name(made.logs[-1].version)] == made.logs[-1].data
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
