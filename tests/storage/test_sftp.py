@@ -7,14 +7,16 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+import asyncssh
 import pytest
 
 from helpers.conformance import StorageConformance
 from helpers.servers import free_port, ssh_server
-from neokeep.errors import AccessError, CredentialsError, UnreachableError, UsageError
+from neokeep.errors import AccessError, CredentialsError, RepositoryError, SpaceError, UnreachableError, UsageError
 from neokeep.repository.open import init_repository, open_repository
+from neokeep.storage import sftp
 from neokeep.storage.address import parse_address
-from neokeep.storage.base import TransientError
+from neokeep.storage.base import ObjectExists, TransientError
 from neokeep.storage.open import open_storage
 from neokeep.storage.place import Place, StorageOptions
 from neokeep.storage.retrying import Retrying
@@ -184,3 +186,50 @@ def test_a_repository_is_never_made_over_strangers(ssh: SshServer, tmp_path: Pat
     (tmp_path / "photos").mkdir()
     with pytest.raises(UsageError, match="it holds photos"):
         init_repository(Place(ssh.url(tmp_path), options_of(ssh)))
+
+
+def test_an_object_is_synced_before_it_gets_its_name_and_once_more_after(
+    ssh: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def noted(kind: type[object], name: str) -> None:
+        original = getattr(kind, name)
+
+        async def call(*arguments: object, **options: object) -> object:
+            calls.append(name)
+            return await original(*arguments, **options)
+
+        monkeypatch.setattr(kind, name, call)
+
+    storage = opened(ssh, tmp_path)
+    storage.create("packs/a", b"the directories are there now")
+    for kind, name in (
+        (asyncssh.SFTPClientFile, "write"),
+        (asyncssh.SFTPClientFile, "fsync"),
+        (asyncssh.SFTPClient, "link"),
+        (asyncssh.SFTPClient, "remove"),
+    ):
+        noted(kind, name)
+    storage.create("packs/b", b"x")
+    assert calls == ["write", "fsync", "link", "fsync", "remove"]
+    calls.clear()
+    with pytest.raises(ObjectExists):
+        storage.create("packs/b", b"y")
+    assert calls == ["write", "fsync", "link", "fsync", "remove"]
+
+
+def test_a_full_disk_is_told_as_such(ssh: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = opened(ssh, tmp_path)
+
+    async def failing(*_: object) -> int:
+        raise asyncssh.SFTPFailure("Failure")
+
+    monkeypatch.setattr(asyncssh.SFTPClientFile, "write", failing)
+    with pytest.raises(RepositoryError, match="Failure"):
+        storage.create("a", b"x")
+    monkeypatch.setattr(sftp, "_free", lambda _status: 0)
+    with pytest.raises(SpaceError, match="no space is left"):
+        storage.create("a", b"x")
+    assert not (tmp_path / "a").exists()
+    assert list((tmp_path / "tmp").iterdir()) == []
