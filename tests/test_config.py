@@ -143,14 +143,14 @@ def test_any_text_is_a_configuration_or_a_configuration_error(text: str) -> None
 
 TOML_VALUES = st.recursive(
     st.booleans() | st.integers(-5, 5) | st.sampled_from(["''", "'x'", "'1MB/s'", "'/p'", "1.5", "[]", "2026-08-01"]),
-    lambda inner: inner.map(lambda value: [value]),
+    lambda inner: st.lists(inner, max_size=1),
     max_leaves=2,
 )
 
 
 @given(
     st.sampled_from(["sources.a", "repositories.a", "defaults", "other"]),
-    st.sampled_from(["home", "conf", "path", *(option.key for option in OPTIONS)]),
+    st.sampled_from(["home", "conf", "path", "endpoint", "retries", "ca-file", *(option.key for option in OPTIONS)]),
     TOML_VALUES,
 )
 def test_any_value_under_any_key_is_taken_or_refused_with_its_line(table: str, key: str, value: object) -> None:
