@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 import traceback
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,21 @@ def test_an_answer_that_breaks_off_is_passing() -> None:
         storage = opened(endpoint)
         with pytest.raises(TransientError):
             storage.read("a/b")
+
+
+@pytest.mark.usefixtures("keys")
+def test_an_answer_that_does_not_come_is_passing() -> None:
+    silence = threading.Event()
+
+    def answer(_method: str, _path: str) -> Answer:
+        silence.wait(20)
+        return Answer(200)
+
+    with answering(answer) as endpoint:
+        storage = open_bucket(parse_address("s3://bucket/a"), StorageOptions(endpoint=endpoint, timeout=0.3))
+        with pytest.raises(TransientError, match="did not answer in time"):
+            storage.create("a/b", b"x")
+        silence.set()
 
 
 @pytest.mark.usefixtures("keys")
