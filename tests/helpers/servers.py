@@ -69,6 +69,7 @@ class SshServer:
     port: int
     user: str
     home: Path
+    process: int
 
     @property
     def key(self) -> Path:
@@ -132,8 +133,8 @@ def ssh_server(directory: Path, sftp: str = "") -> Iterator[SshServer]:
     configuration.write_text("\n".join(lines) + "\n")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    with _running([_SSHD, "-D", "-e", "-f", str(configuration)], port, directory / "sshd.log", {}):
-        yield SshServer(port, getpass.getuser(), home)
+    with _running([_SSHD, "-D", "-e", "-f", str(configuration)], port, directory / "sshd.log", {}) as process:
+        yield SshServer(port, getpass.getuser(), home, process)
 
 
 @contextmanager
@@ -175,7 +176,7 @@ def make_container(endpoint: str, name: str) -> None:
 
 
 @contextmanager
-def _running(arguments: Sequence[str], port: int, log: Path, environment: Mapping[str, str]) -> Iterator[None]:
+def _running(arguments: Sequence[str], port: int, log: Path, environment: Mapping[str, str]) -> Iterator[int]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             arguments, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env={**os.environ, **environment}
@@ -186,7 +187,7 @@ def _running(arguments: Sequence[str], port: int, log: Path, environment: Mappin
             if process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"{arguments[0]} did not start: {log.read_text(errors='replace')}")
             time.sleep(0.02)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         try:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -24,7 +27,6 @@ from neokeep.storage.sftp import SftpStorage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from helpers.servers import SshServer
     from neokeep.storage.base import Storage
@@ -146,6 +148,32 @@ def test_a_connection_that_broke_is_made_anew(ssh: SshServer, tmp_path: Path) ->
         connection.abort()
         storage.create(f"b/{number}", b"y")
     assert sorted(item.name for item in storage.list("b")) == ["b/0", "b/1", "b/2"]
+
+
+def test_a_server_that_hangs_is_given_up_in_time_and_asked_anew(tmp_path: Path) -> None:
+    with ssh_server(tmp_path / "server") as server:
+        options = StorageOptions(known_hosts=server.known_hosts, key_file=server.key, timeout=1)
+        storage = SftpStorage(parse_address(server.url(tmp_path)), options)
+        storage.create("a", b"x")
+        hanging = descendants(server.process)
+        assert hanging
+        for process in hanging:
+            os.kill(process, signal.SIGSTOP)
+        begun = time.monotonic()
+        with pytest.raises(TransientError, match="did not answer in time"):
+            storage.create("b", b"x")
+        assert time.monotonic() - begun < 20
+        storage.create("b", b"y")
+        for process in hanging:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+    assert (tmp_path / "b").read_bytes() == b"y"
+
+
+def descendants(process: int) -> list[int]:
+    """List the processes below one, by what the kernel says."""
+    below = [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    return [*below, *(one for child in below for one in descendants(child))]
 
 
 def test_a_scratch_file_is_no_object_and_is_cleared_after_a_day(ssh: SshServer, tmp_path: Path) -> None:

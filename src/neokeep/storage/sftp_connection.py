@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 20
 _KEEPALIVE_SECONDS = 15
+_BROKEN = (TimeoutError, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection, asyncssh.DisconnectError, OSError)
 
 Result = TypeVar("Result")
 
@@ -75,18 +76,20 @@ class SftpConnection:
 
     async def _work(self, work: Work[Result]) -> Result:
         client = await self._connected()
+        task = asyncio.ensure_future(work(client))
+        task.add_done_callback(_noticed)
         try:
-            return await asyncio.wait_for(work(client), self._options.timeout)
-        except (
-            TimeoutError,
-            asyncssh.SFTPConnectionLost,
-            asyncssh.SFTPNoConnection,
-            asyncssh.DisconnectError,
-            OSError,
-        ):
+            done, _ = await asyncio.wait({task}, timeout=self._options.timeout)
+            if not done:
+                raise TimeoutError
+            return task.result()
+        except _BROKEN:
+            # First the connection: on one that hangs, the work would tidy up for ever.
             if self._client is client:
                 self._drop()
             raise
+        finally:
+            task.cancel()
 
     async def _connected(self) -> asyncssh.SFTPClient:
         async with self._lock:
@@ -122,6 +125,12 @@ class SftpConnection:
         self._client = None
         while self._open:
             self._open.pop().abort()
+
+
+def _noticed(task: asyncio.Future[Any]) -> None:
+    """Look at what became of work that nobody waits for any more; the library would complain on stderr otherwise."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _close(connections: list[asyncssh.SSHClientConnection]) -> None:
