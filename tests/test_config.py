@@ -12,6 +12,7 @@ from neokeep.config import Settings, load_settings, settle
 from neokeep.config_file import EMPTY, ConfigurationFile, find_file, parse_file, read_file
 from neokeep.errors import AccessError, ConfigurationError, UsageError
 from neokeep.options import BY_NAME, OPTIONS, options_of
+from neokeep.storage.place import Place, StorageOptions
 
 PATH = Path("/etc/neokeep/neokeep.toml")
 TWO = """
@@ -142,14 +143,14 @@ def test_any_text_is_a_configuration_or_a_configuration_error(text: str) -> None
 
 TOML_VALUES = st.recursive(
     st.booleans() | st.integers(-5, 5) | st.sampled_from(["''", "'x'", "'1MB/s'", "'/p'", "1.5", "[]", "2026-08-01"]),
-    lambda inner: inner.map(lambda value: [value]),
+    lambda inner: st.lists(inner, max_size=1),
     max_leaves=2,
 )
 
 
 @given(
     st.sampled_from(["sources.a", "repositories.a", "defaults", "other"]),
-    st.sampled_from(["home", "conf", "path", *(option.key for option in OPTIONS)]),
+    st.sampled_from(["home", "conf", "path", "endpoint", "retries", "ca-file", *(option.key for option in OPTIONS)]),
     TOML_VALUES,
 )
 def test_any_value_under_any_key_is_taken_or_refused_with_its_line(table: str, key: str, value: object) -> None:
@@ -167,7 +168,7 @@ def test_relative_paths_of_the_file_are_relative_to_it() -> None:
         '[sources.a]\nhome = "x/../h"\n[repositories.r]\npath = "r"\n[defaults]\nrepo = "../elsewhere"\n', PATH
     )
     assert file.sources["a"].home == Path("/etc/neokeep/h")
-    assert file.repositories["r"] == "/etc/neokeep/r"
+    assert file.repositories["r"].place == "/etc/neokeep/r"
     assert file.defaults["repo"] == "/etc/elsewhere"
 
 
@@ -322,3 +323,62 @@ def test_every_command_can_be_asked_for_json_and_for_quiet() -> None:
 def test_a_count_is_a_whole_number_from_one_on(text: str) -> None:
     with pytest.raises(UsageError, match="is not a number from 1 on"):
         BY_NAME["jobs"].read(text)
+
+
+FAR = """
+[repositories.main]
+path = "/backup/main"
+[repositories.far]
+path = "s3://bucket/neo4j"
+endpoint = "https://store:9000/"
+ca-file = "ca.pem"
+retries = 2
+timeout = "1m"
+bandwidth = "20MB/s"
+[defaults]
+repo-retries = 9
+repo-region = "eu-west-3"
+"""
+
+
+def test_how_a_repository_is_reached_stands_with_it_and_counts_before_the_defaults() -> None:
+    place = settled(text=FAR, repo="far").place()
+    assert place == Place(
+        "s3://bucket/neo4j",
+        StorageOptions(
+            endpoint="https://store:9000", region="eu-west-3", ca_file=Path("/etc/neokeep/ca.pem"), retries=2,
+            timeout=60, bandwidth=20_000_000,
+        ),
+    )  # fmt: skip
+    assert settled(text=FAR, repo="main").place().options == StorageOptions(region="eu-west-3", retries=9)
+    assert settled(text=FAR, repo="/else").place().options == StorageOptions(region="eu-west-3", retries=9)
+
+
+def test_flag_and_environment_count_before_what_stands_with_a_repository() -> None:
+    environment = {"NEOKEEP_REPO_RETRIES": "5"}
+    assert settled(text=FAR, environment=environment, repo="far").place().options.retries == 5
+    assert settled(text=FAR, environment=environment, repo="far", repo_retries="7").place().options.retries == 7
+
+
+def test_without_anything_a_place_is_reached_by_the_defaults_of_the_python_api() -> None:
+    assert settled(repo="/r").place() == Place("/r")
+
+
+@pytest.mark.parametrize("endpoint", ["store:9000", "ftp://store", "https://key:secret@store", "https://", "http:// a"])
+def test_an_endpoint_is_a_url_without_secrets(endpoint: str) -> None:
+    with pytest.raises(UsageError, match="--repo-endpoint: the endpoint is not a URL") as failure:
+        settled(repo="/r", repo_endpoint=endpoint)
+    assert "secret" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ('endpoint = "store"', "line 3: repositories.r.endpoint the endpoint is not a URL"),
+        ('retries = "2"', "line 3: repositories.r.retries must be a number"),
+        ('endpiont = "https://x"', "line 3: repositories.r.endpiont is not known"),
+    ],
+)
+def test_a_mistake_at_a_repository_is_told_with_its_line(line: str, wanted: str) -> None:
+    with pytest.raises(ConfigurationError, match=wanted):
+        parse_file(f'[repositories.r]\npath = "/r"\n{line}\n', PATH)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.errors import UsageError
 from neokeep.progress import Progress, Silent
+from neokeep.storage.place import Place
 from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     )
     from neokeep.repository.repository import Repository
 
-    Place = Repository | str | PathLike[str]
     Directory = str | PathLike[str]
     Item = TypeVar("Item")
 
@@ -47,18 +47,21 @@ _ONE_DAY = 86_400
 _SEVEN_DAYS = 7 * _ONE_DAY
 
 
-def init(place: Directory) -> Repository:
-    """Make a new repository in an empty or new directory."""
+def init(place: Directory | Place) -> Repository:
+    """Make a new repository in an empty or new directory, bucket or prefix.
+
+    A directory or URL; or a `neokeep.storage.place.Place`, which also says how to reach it.
+    """
     from neokeep.repository.open import init_repository
 
-    return init_repository(fspath(place))
+    return init_repository(_place(place))
 
 
-def open_repository(place: Directory) -> Repository:
-    """Open a repository."""
+def open_repository(place: Directory | Place) -> Repository:
+    """Open a repository by its directory, its URL, or a `neokeep.storage.place.Place`."""
     from neokeep.repository.open import open_repository as open_place
 
-    return open_place(fspath(place))
+    return open_place(_place(place))
 
 
 def find_source(home: Directory, configuration_directory: Directory | None = None, name: str | None = None) -> Source:
@@ -70,7 +73,7 @@ def find_source(home: Directory, configuration_directory: Directory | None = Non
 
 def backup(
     source: Source | Directory,
-    repository: Place,
+    repository: Repository | Place | Directory,
     databases: Sequence[str] = (),
     *,
     type: str = "auto",  # noqa: A002  the word of the command line
@@ -101,7 +104,7 @@ def backup(
 
 def archive(
     sources: Sequence[Source | Directory],
-    repository: Place,
+    repository: Repository | Place | Directory,
     databases: Sequence[str] = (),
     *,
     interval: float = 1,
@@ -133,7 +136,7 @@ def archive(
 
 
 def restore(
-    repository: Place,
+    repository: Repository | Place | Directory,
     home: Directory,
     database: str,
     *,
@@ -174,7 +177,9 @@ def restore(
     )
 
 
-def info(repository: Place, database: str | None = None, label: str | None = None) -> InfoReport:
+def info(
+    repository: Repository | Place | Directory, database: str | None = None, label: str | None = None
+) -> InfoReport:
     """Tell what backups and restore windows there are: all, those of one database, or one backup and its window."""
     from neokeep.repository.info import describe
 
@@ -182,7 +187,7 @@ def info(repository: Place, database: str | None = None, label: str | None = Non
 
 
 def log(
-    repository: Place,
+    repository: Repository | Place | Directory,
     database: str,
     *,
     label: str | None = None,
@@ -206,7 +211,7 @@ def log(
 
 
 def consolidate(
-    repository: Place,
+    repository: Repository | Place | Directory,
     database: str,
     *,
     label: str | None = None,
@@ -244,7 +249,7 @@ def consolidate(
 
 
 def verify(
-    repository: Place,
+    repository: Repository | Place | Directory,
     label: str | None = None,
     *,
     recover: bool = False,
@@ -268,7 +273,7 @@ def verify(
 
 def check(
     home: Directory,
-    place: Directory,
+    place: Directory | Place,
     *,
     configuration_directory: Directory | None = None,
     interval_seconds: int = _ONE_DAY,
@@ -280,14 +285,14 @@ def check(
     return run_check(
         Path(home),
         _optional(configuration_directory),
-        fspath(place),
+        _place(place),
         interval_seconds=interval_seconds,
         progress=progress,
     )
 
 
 def expire(
-    repository: Place,
+    repository: Repository | Place | Directory,
     database: str | None = None,
     label: str | None = None,
     *,
@@ -319,7 +324,9 @@ def expire(
     return replace(report, collected=_collect(opened, grace, dry_run=False, progress=progress))
 
 
-def hold(repository: Place, label: str, *, reason: str, until: datetime | None = None) -> HoldReport:
+def hold(
+    repository: Repository | Place | Directory, label: str, *, reason: str, until: datetime | None = None
+) -> HoldReport:
     """Keep a backup and all that it needs from expiring, until it is released or a time has come."""
     from neokeep.repository.holds import describe_holds, place_hold
 
@@ -330,7 +337,7 @@ def hold(repository: Place, label: str, *, reason: str, until: datetime | None =
     return describe_holds(opened, label)
 
 
-def release(repository: Place, label: str) -> HoldReport:
+def release(repository: Repository | Place | Directory, label: str) -> HoldReport:
     """End all holds of a backup."""
     from neokeep.repository.holds import describe_holds, release_holds
 
@@ -340,13 +347,19 @@ def release(repository: Place, label: str) -> HoldReport:
 
 
 def collect(
-    repository: Place, *, grace: timedelta | None = None, dry_run: bool = False, progress: Progress = _SILENT
+    repository: Repository | Place | Directory,
+    *,
+    grace: timedelta | None = None,
+    dry_run: bool = False,
+    progress: Progress = _SILENT,
 ) -> CollectReport:
     """Delete what was found not to be needed `grace` ago (a day) and still is not, and find what is not needed now."""
     return _collect(_repository(repository), grace, dry_run=dry_run, progress=progress)
 
 
-def rebuild_index(repository: Place, *, jobs: int | None = None, progress: Progress = _SILENT) -> RebuildIndexReport:
+def rebuild_index(
+    repository: Repository | Place | Directory, *, jobs: int | None = None, progress: Progress = _SILENT
+) -> RebuildIndexReport:
     """Make the index of a repository anew from its packs."""
     from neokeep.repository.reindex import rebuild_index as rebuild
 
@@ -375,8 +388,12 @@ def _list(items: Sequence[Item]) -> Sequence[Item]:
     return items
 
 
-def _repository(place: Place) -> Repository:
-    return open_repository(place) if isinstance(place, str | PathLike) else place
+def _repository(place: Repository | Place | Directory) -> Repository:
+    return open_repository(place) if isinstance(place, str | PathLike | Place) else place
+
+
+def _place(place: Directory | Place) -> str | Place:
+    return place if isinstance(place, Place) else fspath(place)
 
 
 def _optional(directory: Directory | None) -> Path | None:

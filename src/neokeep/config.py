@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from neokeep.config_file import EMPTY, ConfigurationFile, find_file, read_file
 from neokeep.errors import ConfigurationError, UsageError
 from neokeep.options import BY_NAME, options_of
+from neokeep.storage.place import TIMEOUT_SECONDS, Place, StorageOptions
 
 if TYPE_CHECKING:
-    from neokeep.config_file import SourceEntry
+    from neokeep.config_file import RepositoryEntry, SourceEntry
     from neokeep.options import Option, Value
 
 Flags = Mapping[str, str | bool | None]
@@ -66,6 +67,21 @@ class Settings:
         """Give an option that always has a value."""
         return str(self.values[name])
 
+    def place(self) -> Place:
+        """Give the repository and how to reach it; a command cannot work without."""
+        options = StorageOptions(
+            endpoint=self.text("repo_endpoint"),
+            region=self.text("repo_region"),
+            addressing=self.choice("repo_addressing"),
+            ca_file=self.path("repo_ca_file"),
+            key_file=self.path("repo_key_file"),
+            known_hosts=self.path("repo_known_hosts"),
+            retries=self.number("repo_retries") or 0,
+            timeout=self.number("repo_timeout") or TIMEOUT_SECONDS,
+            bandwidth=self.number("repo_bandwidth"),
+        )
+        return Place(self.needed_text("repo"), options)
+
     def needed_path(self, name: str) -> Path:
         """Give a path without which the command cannot work."""
         value = self.path(name)
@@ -93,24 +109,27 @@ def settle(command: str, flags: Flags, environment: Mapping[str, str], file: Con
     options = options_of(command)
     values: dict[str, Value | None] = {}
     for option in options:
-        values[option.name] = _first(option, flags, environment, file)
+        values[option.name] = _first(option, flags, environment, file.defaults)
     if "home" in values:
         _settle_source(values, flags, environment, file)
     if "repo" in values:
-        values["repo"] = _place(values["repo"], file)
+        entry = _repository(values["repo"], file)
+        values["repo"] = entry.place if entry else _place(values["repo"])
+        for name in entry.options if entry else ():
+            values[name] = _first(BY_NAME[name], flags, environment, entry.options if entry else {})
     named = values.get("sources")
     return Settings(values, () if named is None else _named_sources(str(named), flags, file))
 
 
-def _first(option: Option, flags: Flags, environment: Mapping[str, str], file: ConfigurationFile) -> Value | None:
+def _first(option: Option, flags: Flags, environment: Mapping[str, str], in_file: Mapping[str, Value]) -> Value | None:
     given = flags.get(option.name)
     if given is not None:
         return given if isinstance(given, bool) else _read(option, given, option.flag, UsageError)
     variable = option.variable
     if variable and environment.get(variable):
         return _read(option, environment[variable], f"the environment variable {variable}", ConfigurationError)
-    if option.name in file.defaults:
-        return file.defaults[option.name]
+    if option.name in in_file:
+        return in_file[option.name]
     return None if option.default is None else option.read(option.default)
 
 
@@ -175,14 +194,19 @@ def _conf_applies(home: Path, environment: Mapping[str, str]) -> bool:
     return bool(environment.get("NEO4J_CONF")) and (not own_home or os.path.abspath(own_home) == os.path.abspath(home))
 
 
-def _place(given: Value | None, file: ConfigurationFile) -> str | None:
-    """Turn a repository's name into its place; what is no name is a place already."""
+def _repository(given: Value | None, file: ConfigurationFile) -> RepositoryEntry | None:
+    """Find the repository of the file that is meant: the named one, or the only one where none is named."""
     if given is None:
         only = list(file.repositories.values())
         return only[0] if len(only) == 1 else None
+    return file.repositories.get(str(given))
+
+
+def _place(given: Value | None) -> str | None:
+    """Take what is no name for a place."""
+    if given is None:
+        return None
     place = str(given)
-    if place in file.repositories:
-        return file.repositories[place]
     return place if "://" in place else str(Path(place).expanduser())
 
 

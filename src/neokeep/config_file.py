@@ -1,8 +1,8 @@
 """neokeep.toml: finding it, reading it, and saying exactly what is wrong with it.
 
-Three tables: [sources.NAME] with `home` and `conf`, [repositories.NAME] with `path`, and [defaults] with the options of
-options.py by their keys. A relative path is relative to the file. Whatever is unknown or of the wrong type is an error:
-a misspelt key must not silently leave a default in force.
+Three tables: [sources.NAME] with `home` and `conf`, [repositories.NAME] with `path` and the options of options.py that
+begin with `repo-`, without that, and [defaults] with all options by their keys. A relative path is relative to the
+file. Whatever is unknown or of the wrong type is an error: a misspelt key must not silently leave a default in force.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neokeep.errors import AccessError, ConfigurationError, UsageError
-from neokeep.options import COUNT, OPTIONS, SWITCH
+from neokeep.options import COUNT, FILE, OPTIONS, SWITCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +29,7 @@ REMEDY = "See 'The configuration file' in docs/reference.md."
 
 _HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?")
 _KEYS = {option.key: option for option in OPTIONS if option.in_file}
+_OF_REPOSITORIES = "repo-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,20 @@ class SourceEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class RepositoryEntry:
+    """One [repositories.NAME]: its place, and what is said there about reaching it, by option name."""
+
+    place: str
+    options: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationFile:
     """What a neokeep.toml says; `defaults` are option values by option name."""
 
     path: Path | None = None
     sources: Mapping[str, SourceEntry] = field(default_factory=dict)
-    repositories: Mapping[str, str] = field(default_factory=dict)
+    repositories: Mapping[str, RepositoryEntry] = field(default_factory=dict)
     defaults: Mapping[str, Value] = field(default_factory=dict)
 
 
@@ -129,35 +138,44 @@ class _Reader:
             raise self.wrong(where, "home", "is missing", remedy="Add the home of that Neo4j server.")
         return SourceEntry(name, home, self.path_of(where, "conf", entry))
 
-    def repository(self, name: str, entry: Mapping[str, Any]) -> str:
+    def repository(self, name: str, entry: Mapping[str, Any]) -> RepositoryEntry:
         where = f"repositories.{name}"
-        self.only(entry, where, ("path",))
+        known = {
+            key.removeprefix(_OF_REPOSITORIES): option
+            for key, option in _KEYS.items()
+            if key.startswith(_OF_REPOSITORIES)
+        }
+        self.only(entry, where, ("path", *known))
+        options = {
+            option.name: self.value(option, entry[key], where, key) for key, option in known.items() if key in entry
+        }
         text = entry.get("path")
         if isinstance(text, str) and "://" in text:
-            return text
+            return RepositoryEntry(text, options)
         path = self.path_of(where, "path", entry)
         if path is None:
-            raise self.wrong(where, "path", "is missing", remedy="Add the directory of that repository.")
-        return str(path)
+            raise self.wrong(where, "path", "is missing", remedy="Add the directory or URL of that repository.")
+        return RepositoryEntry(str(path), options)
 
     def defaults(self, document: Mapping[str, Any]) -> dict[str, Value]:
         table = self.table(document, "defaults")
         self.only(table, "defaults", _KEYS)
-        values = {_KEYS[key].name: self.value(_KEYS[key], value) for key, value in table.items()}
+        values = {_KEYS[key].name: self.value(_KEYS[key], value, "defaults", key) for key, value in table.items()}
         repo = values.get("repo")
         if repo is not None and repo not in document.get("repositories", {}) and "://" not in str(repo):
             values["repo"] = str(self.relative(str(repo)))
         return values
 
-    def value(self, option: Option, value: object) -> Value:
+    def value(self, option: Option, value: object, where: str, key: str) -> Value:
         wanted = bool if option.kind is SWITCH else int if option.kind is COUNT else str
         if type(value) is not wanted:
             words = {bool: "true or false", int: "a number without quotation marks", str: "text in quotation marks"}
-            raise self.wrong("defaults", option.key, f"must be {words[wanted]}")
+            raise self.wrong(where, key, f"must be {words[wanted]}")
         try:
-            return option.read(str(value))
+            read = option.read(str(value))
         except UsageError as error:
-            raise self.wrong("defaults", option.key, error.message, remedy=error.remedy) from error
+            raise self.wrong(where, key, error.message, remedy=error.remedy) from error
+        return self.relative(str(value)) if option.kind is FILE else read
 
     def table(self, document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         table = document.get(name, {})

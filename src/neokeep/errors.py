@@ -98,6 +98,30 @@ class PartialError(NeokeepError):
     meaning = "part of the work was done and part of it failed"
 
 
+class CredentialsError(NeokeepError):
+    """A storage and this machine do not accept each other: credentials, a host key or a certificate."""
+
+    kind = "credentials"
+    exit_status = 18
+    meaning = "a storage does not accept the credentials, or its host key or certificate is not trusted"
+
+
+class ClockError(NeokeepError):
+    """The clock of this machine and that of the storage are too far apart to work together."""
+
+    kind = "clock"
+    exit_status = 19
+    meaning = "the clocks of this machine and of the storage are too far apart"
+
+
+class UnreachableError(NeokeepError):
+    """A storage does not answer, or its bucket is gone. It says nothing about what is stored there."""
+
+    kind = "unreachable"
+    exit_status = 20
+    meaning = "the storage of the repository does not answer, or its bucket or directory is gone"
+
+
 class InterruptedByUser(NeokeepError):
     """A signal ended the command; nothing half-done is visible."""
 
@@ -105,6 +129,9 @@ class InterruptedByUser(NeokeepError):
     exit_status = 130
     meaning = "a signal ended the command"
 
+
+AWAY = (CredentialsError, ClockError, UnreachableError)
+"""What says nothing about objects, only that they cannot be looked at now: never to be taken for damage."""
 
 ERRORS: tuple[type[NeokeepError], ...] = (
     UsageError,
@@ -116,6 +143,9 @@ ERRORS: tuple[type[NeokeepError], ...] = (
     RepositoryError,
     IntegrityError,
     PartialError,
+    CredentialsError,
+    ClockError,
+    UnreachableError,
     NeokeepError,
     InterruptedByUser,
 )

@@ -6,6 +6,7 @@ Command line, environment, neokeep.toml and docs/reference.md are all generated 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from neokeep import units
 from neokeep.errors import UsageError
+from neokeep.storage.place import RETRIES, TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +125,15 @@ def _read_path(text: str) -> Path:
     return Path(_read_name(text)).expanduser()
 
 
+def _read_endpoint(text: str) -> str:
+    # Whatever stands before an @ would be a user and a password, so the text is not repeated.
+    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", text.strip()):
+        raise UsageError("the endpoint is not a URL", remedy="Write it as https://HOST or http://HOST:PORT.")
+    return text.strip().rstrip("/")
+
+
 NAME = Kind("NAME", _read_name)
+URL = Kind("URL", _read_endpoint)
 LABEL = Kind("LABEL", _read_name)
 TEXT = Kind("TEXT", _read_name)
 PLACE = Kind("REPOSITORY", _read_name)
@@ -154,7 +164,43 @@ TAKES_BACKUPS = ("backup", "archive")
 
 OPTIONS: tuple[Option, ...] = (
     Option(
-        "repo", PLACE, "The repository: a directory, or a name of [repositories] in neokeep.toml.", WORK,
+        "repo", PLACE,
+        "The repository: a directory, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, "
+        "sftp://USER@HOST:PORT/PATH, or a name of [repositories] in neokeep.toml.",
+        WORK,
+    ),
+    Option(
+        "repo_endpoint", URL, "The server of the object store, where it is not the cloud's own.", WORK,
+    ),
+    Option(
+        "repo_region", NAME, "The region of the bucket. Not set: the one of AWS's environment or profile.", WORK,
+    ),
+    Option(
+        "repo_addressing", CHOICE,
+        "Where requests to S3 name the bucket: in the path or in the host; auto is host at Amazon, path elsewhere.",
+        WORK, default="auto", choices=("auto", "path", "host"),
+    ),
+    Option(
+        "repo_ca_file", FILE, "Certificates (PEM) to trust beside the system's, for an object store of your own.", WORK,
+    ),
+    Option(
+        "repo_key_file", FILE, "The private key for SFTP, beside those of ssh-agent and ~/.ssh.", WORK,
+    ),
+    Option(
+        "repo_known_hosts", FILE, "The file with the host key of the SFTP server, instead of ~/.ssh/known_hosts.", WORK,
+    ),
+    Option(
+        "repo_retries", COUNT, "How often something is tried again that a storage did not do for a passing reason.",
+        WORK, default=str(RETRIES),
+    ),
+    Option(
+        "repo_timeout", DURATION,
+        "Give one request to a storage up after this time; one pack, 32 MiB, has to go through in it.",
+        WORK, default=f"{TIMEOUT_SECONDS}s",
+    ),
+    Option(
+        "repo_bandwidth", RATE,
+        "Exchange no more than this with the storage on average, such as 20MB/s. Not set: as fast as it goes.", WORK,
     ),
     Option(
         "home", DIRECTORY, "The home of the Neo4j server (for packages /var/lib/neo4j), or a Docker data directory.",

@@ -22,6 +22,7 @@ from neokeep.capture.options import CaptureOptions
 from neokeep.capture.policy import FullPolicy
 from neokeep.cli.archive import GRAVE, JsonLines, TextLines
 from neokeep.errors import SourceError
+from neokeep.storage.place import Place
 from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def test_what_was_asked_for_is_handed_on(work: Work, run: Run) -> None:
     )
     assert (ran.status, ran.out, ran.err) == (0, "", "")
     assert work.arguments_of("find_source") == (Path("/h"), Path("/c"), "prod")
-    assert work.arguments_of("open_repository") == ("/r",)
+    assert work.arguments_of("open_repository") == (Place("/r"),)
     sources, repository, databases, options, _ = work.arguments_of("Archiver")
     assert (sources, repository, databases) == ([SOURCE], REPOSITORY, ("neo4j", "system"))
     capture = CaptureOptions(

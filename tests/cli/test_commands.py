@@ -13,6 +13,7 @@ from neokeep.capture.options import CaptureOptions
 from neokeep.capture.policy import FullPolicy
 from neokeep.repository.expiry import Policy
 from neokeep.restore.targets import NEWEST, Moment
+from neokeep.storage.place import Place
 from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def test_backup_hands_on_what_was_asked_for(work: Work, run: Run) -> None:
     work.answers["back_up"] = samples.BACKED_UP
     run("backup neo4j system --home /h --conf /c --source prod --repo /r --rate-limit 50MB/s --jobs 2 --no-nice")
     assert work.arguments_of("find_source") == (Path("/h"), Path("/c"), "prod")
-    assert work.arguments_of("open_repository") == ("/r",)
+    assert work.arguments_of("open_repository") == (Place("/r"),)
     source, repository, databases = work.arguments_of("back_up")
     assert (source, repository, databases) == ("the source", REPOSITORY, ("neo4j", "system"))
     options = work.options_of("back_up")["options"]
@@ -276,7 +277,7 @@ def test_verify_names_what_is_damaged_and_the_newest_backup_that_is_whole(work: 
 def test_check_hands_on_the_interval_between_backups(work: Work, run: Run) -> None:
     work.answers["run_check"] = samples.READY
     ran = run("check --home /h --conf /c --repo /r --backup-every 12h")
-    assert work.arguments_of("run_check") == (Path("/h"), Path("/c"), "/r")
+    assert work.arguments_of("run_check") == (Path("/h"), Path("/c"), Place("/r"))
     assert work.options_of("run_check")["interval_seconds"] == 43_200
     assert ran.status == 0
     assert "no errors, 1 warning. Backups will work." in ran.out
@@ -292,7 +293,7 @@ def test_check_ends_with_the_kind_of_its_first_error(work: Work, run: Run) -> No
 
 def test_init_says_what_comes_next(work: Work, run: Run) -> None:
     ran = run("init --repo /backup/neo4j")
-    assert work.arguments_of("init_repository") == ("/backup/neo4j",)
+    assert work.arguments_of("init_repository") == (Place("/backup/neo4j"),)
     assert "neokeep backup --home NEO4J_HOME --repo /backup/neo4j" in ran.out
 
 

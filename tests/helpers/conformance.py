@@ -146,7 +146,9 @@ class StorageConformance:
         assert seen == {len(data)}
 
     def test_the_probe_accepts_it_and_leaves_nothing(self, storage: Storage) -> None:
-        assert abs(probe(storage)) < 300
+        probed = probe(storage)
+        assert abs(probed.skew) < 300
+        assert probed.can_delete
         assert list(storage.list("probe")) == []
 
     def test_free_space_is_a_number_or_not_said(self, storage: Storage) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from neokeep.storage.base import ObjectExists, ObjectMissing, Storage, StoredObject, checked_name
+from neokeep.storage.layer import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -69,36 +70,29 @@ class MemoryStorage(Storage):
             raise ObjectMissing(f"{name} is missing") from None
 
 
-class Wrapped(Storage):
+class Wrapped(Layer):
     """Another storage, with `before` called with the name of the operation and of the object; it may raise."""
 
     def __init__(self, inner: Storage, before: Callable[[str, str], None]) -> None:
-        self.url = inner.url
-        self.inner = inner
+        super().__init__(inner)
         self._before = before
 
     def create(self, name: str, data: Buffer) -> None:
         self._before("create", name)
-        self.inner.create(name, data)
+        super().create(name, data)
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         self._before("read", name)
-        return self.inner.read(name, offset, length)
+        return super().read(name, offset, length)
 
     def stat(self, name: str) -> StoredObject:
         self._before("stat", name)
-        return self.inner.stat(name)
+        return super().stat(name)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         self._before("list", prefix)
-        return self.inner.list(prefix)
+        return super().list(prefix)
 
     def delete(self, name: str) -> None:
         self._before("delete", name)
-        self.inner.delete(name)
-
-    def clear_abandoned(self) -> int:
-        return self.inner.clear_abandoned()
-
-    def free_bytes(self) -> int | None:
-        return self.inner.free_bytes()
+        super().delete(name)

@@ -48,7 +48,7 @@ def test_where_there_is_none_the_way_to_make_one_is_told(tmp_path: Path) -> None
         assert "neokeep init" in failure.value.remedy
 
 
-@pytest.mark.parametrize("name", ["", "s3://bucket", "ftp://x"])
+@pytest.mark.parametrize("name", ["", "s3://", "ftp://x"])
 def test_places_that_cannot_be_used_are_refused(name: str) -> None:
     with pytest.raises(UsageError):
         open_repository(name)

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from neokeep.progress import Progress
+    from neokeep.storage.place import Place
 
 
 def run_check(
     home: Path,
     configuration_directory: Path | None,
-    repository_place: str,
+    repository_place: str | Place,
     *,
     interval_seconds: int,
     progress: Progress,
@@ -51,7 +52,7 @@ def run_check(
     note(guarded("repository", partial(repository_checks.check_repository, repository_place, source)))
     return CheckReport(
         source=source.name if source else str(home),
-        repository=repository_place,
+        repository=str(repository_place),
         ok=not any(finding.status == "error" for finding in findings),
         findings=tuple(findings),
     )

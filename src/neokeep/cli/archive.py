@@ -26,7 +26,7 @@ def run(call: Call) -> Outcome:
     printer = JsonLines() if settings.choice("output") == "json" else TextLines(settings.switch("quiet"))
     api.archive(
         _sources(call),
-        settings.needed_text("repo"),
+        settings.place(),
         call.list_of("databases"),
         interval=settings.number("interval") or 1,
         segment_size=settings.number("segment_size"),

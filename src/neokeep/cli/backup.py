@@ -22,7 +22,7 @@ def run(call: Call) -> Outcome:
     source = api.find_source(settings.needed_path("home"), settings.path("conf"), settings.text("source"))
     report = api.backup(
         source,
-        settings.needed_text("repo"),
+        settings.place(),
         call.list_of("databases"),
         type=settings.choice("type"),
         full_every=settings.number("full_every"),

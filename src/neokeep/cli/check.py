@@ -23,7 +23,7 @@ def run(call: Call) -> Outcome:
     settings = call.settings
     report = api.check(
         settings.needed_path("home"),
-        settings.needed_text("repo"),
+        settings.place(),
         configuration_directory=settings.path("conf"),
         interval_seconds=settings.number("backup_every") or 1,
         progress=Silent(),  # what it would say is what the report says

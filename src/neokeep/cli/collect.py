@@ -22,7 +22,7 @@ def run(call: Call) -> Outcome:
     settings = call.settings
     grace = settings.number("grace")
     report = api.collect(
-        settings.needed_text("repo"),
+        settings.place(),
         grace=None if grace is None else timedelta(seconds=grace),
         dry_run=settings.switch("dry_run"),
         progress=call.progress,

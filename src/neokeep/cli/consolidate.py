@@ -20,7 +20,7 @@ def run(call: Call) -> Outcome:
 
     settings = call.settings
     report = api.consolidate(
-        settings.needed_text("repo"),
+        settings.place(),
         call.argument("database"),
         label=settings.text("backup"),
         from_source=settings.text("from_source"),

@@ -87,14 +87,20 @@ conf = "/etc/neo4j"          # only where neo4j.conf is not where that home has 
 [repositories.main]
 path = "/backup/neo4j"
 
+[repositories.far]
+path = "s3://bucket/neo4j"
+endpoint = "https://store.example:9000"   # any option that begins with --repo-, without that
+ca-file = "/etc/neokeep/store-ca.pem"
+
 [defaults]
 rate-limit = "50MB/s"
 jobs = 2
 ```
 
 `--source production` and `--repo main` choose by name; the only one in the file needs no choosing. `--repo` also takes
-a place; write `./main` for a directory whose name is also one of the file. A relative path in the file is relative to
-the file. What is unknown or of a wrong type in it is an error that names the line.
+a place; write `./main` for a directory whose name is also one of the file. What stands with a repository counts for it
+before `[defaults]`. A relative path in the file is relative to the file. What is unknown or of a wrong type in it is an
+error that names the line.
 
 ## Where a value comes from
 The flag; else the environment variable; else the file; else the default. `NEO4J_CONF` counts only for the server of

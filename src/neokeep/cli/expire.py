@@ -30,7 +30,7 @@ def run(call: Call) -> Outcome:
 
     within = rule("keep_within")
     report = api.expire(
-        settings.needed_text("repo"),
+        settings.place(),
         settings.text("database"),
         label,
         keep_last=rule("keep_last"),

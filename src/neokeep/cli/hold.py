@@ -19,7 +19,7 @@ def run(call: Call) -> Outcome:
 
     settings = call.settings
     report = api.hold(
-        settings.needed_text("repo"),
+        settings.place(),
         call.argument("label"),
         reason=settings.needed_text("reason"),
         until=settings.moment("until"),

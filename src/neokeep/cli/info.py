@@ -23,7 +23,7 @@ def run(call: Call) -> Outcome:
 
     settings = call.settings
     label = settings.text("backup")
-    report = api.info(settings.needed_text("repo"), settings.text("database"), label)
+    report = api.info(settings.place(), settings.text("database"), label)
     return Outcome(report, partial(show_one if label else show, report), answer=True)
 
 

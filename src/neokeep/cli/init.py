@@ -17,7 +17,7 @@ def run(call: Call) -> Outcome:
     from neokeep import api
     from neokeep.reports import InitReport
 
-    repository = api.init(call.settings.needed_text("repo"))
+    repository = api.init(call.settings.place())
     report = InitReport(
         repository=repository.storage.url,
         repository_id=repository.config.repository_id,

@@ -19,7 +19,7 @@ def run(call: Call) -> Outcome:
 
     settings = call.settings
     report = api.log(
-        settings.needed_text("repo"),
+        settings.place(),
         call.argument("database"),
         label=settings.text("backup"),
         from_source=settings.text("from_source"),

@@ -19,7 +19,7 @@ def run(call: Call) -> Outcome:
     from neokeep import api
 
     settings = call.settings
-    report = api.rebuild_index(settings.needed_text("repo"), jobs=settings.number("jobs"), progress=call.progress)
+    report = api.rebuild_index(settings.place(), jobs=settings.number("jobs"), progress=call.progress)
     return Outcome(report, partial(show, report), failure_of(report))
 
 

@@ -12,7 +12,7 @@ from neokeep.cli.output import Outcome
 def run(call: Call) -> Outcome:
     from neokeep import api
 
-    report = api.release(call.settings.needed_text("repo"), call.argument("label"))
+    report = api.release(call.settings.place(), call.argument("label"))
     return Outcome(report, partial(show, report))
 
 

@@ -23,7 +23,7 @@ def run(call: Call) -> Outcome:
     settings = call.settings
     _require_one_target(settings)
     report = api.restore(
-        settings.needed_text("repo"),
+        settings.place(),
         settings.needed_path("home"),
         call.argument("database"),
         configuration_directory=settings.path("conf"),

@@ -20,7 +20,7 @@ def run(call: Call) -> Outcome:
 
     settings = call.settings
     report = api.verify(
-        settings.needed_text("repo"),
+        settings.place(),
         settings.text("backup"),
         recover=settings.switch("recover"),
         scratch=settings.path("scratch"),

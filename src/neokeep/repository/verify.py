@@ -18,7 +18,7 @@ import numpy as np
 from blake3 import blake3
 
 from neokeep import reports
-from neokeep.errors import IntegrityError, NeokeepError, RepositoryError
+from neokeep.errors import AWAY, IntegrityError, NeokeepError, RepositoryError
 from neokeep.repository.block import ID_SIZE, decode_block
 from neokeep.repository.contents import blocks_of, expand_file, file_list, structure_ids
 from neokeep.repository.fetch import FetchPlan, Wanted, plan_fetch
@@ -125,6 +125,8 @@ def _needed(reader: BlockReader, manifests: Sequence[Manifest], problems: dict[s
     for manifest in manifests:
         try:
             parts = list(blocks_of(reader, manifest))
+        except AWAY:
+            raise
         except NeokeepError as problem:
             problems[manifest.label].append(problem.message)
             continue
@@ -143,6 +145,8 @@ def _bases(repository: Repository, backups: Sequence[Manifest], problems: dict[s
         if item.base is not None and item.base not in known:
             try:
                 known[item.base] = repository.manifest(item.base)
+            except AWAY:
+                raise
             except NeokeepError as problem:
                 problems[item.label].append(f"its full backup: {problem.message}")
     return list(known.values())
@@ -165,6 +169,8 @@ def _check_chain(
             gone[segment] = problem.message
         except IntegrityError as problem:
             findings.objects[segment.name] = problem.message
+        except AWAY:
+            raise
         except NeokeepError as problem:
             findings.unreadable[segment.name] = problem.message
         else:
@@ -199,6 +205,8 @@ def _check_index_objects(repository: Repository, findings: _Findings) -> None:
             continue  # Others took its place since it was listed.
         except IntegrityError as problem:
             findings.objects[item.name] = problem.message
+        except AWAY:
+            raise
         except NeokeepError as problem:
             findings.unreadable[item.name] = problem.message
 
@@ -293,6 +301,8 @@ def _touched(reader: BlockReader, manifest: Manifest, damaged: set[bytes]) -> li
         files = file_list(reader, manifest)
         problems = [_structure_problem(manifest, files, damaged)]
         problems += [_file_problem(reader, file, damaged) for file in files]
+    except AWAY:
+        raise
     except NeokeepError as problem:
         return [problem.message]
     return [problem for problem in problems if problem]

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from neokeep.errors import RepositoryError
+from neokeep.errors import RepositoryError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,10 @@ class ObjectExists(RepositoryError):
 
 class ObjectMissing(RepositoryError):
     """There is no object of this name."""
+
+
+class TransientError(UnreachableError):
+    """It did not work this time and may work when it is done again; whether anything was done is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ class Storage(ABC):
 
         Raises:
             ObjectExists: the name is taken.
-            SpaceError, AccessError, RepositoryError: it could not be stored.
+            SpaceError, AccessError, CredentialsError, UnreachableError, RepositoryError: it could not be stored.
+            TransientError: it may have been stored, now or a moment later, or not at all.
         """
 
     @abstractmethod
@@ -84,8 +89,16 @@ class Storage(ABC):
     def clear_abandoned(self) -> int:
         """Remove what writers that were killed long ago left behind; return its bytes."""
 
+    def prepare(self) -> tuple[str, ...]:
+        """Make the place where that is possible, for a new repository; return what is at its top level."""
+        return ()
+
     def expect(self, name: str) -> None:  # noqa: B027  most places cannot be taken for another one
         """From now on, take a place without this object for one that is gone, never for an empty one."""
+
+    def caveats(self) -> tuple[str, ...]:
+        """Say what a user should know about this place that is no error, for `check` to tell."""
+        return ()
 
     @abstractmethod
     def free_bytes(self) -> int | None:

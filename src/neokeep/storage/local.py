@@ -106,6 +106,14 @@ class LocalStorage(Storage):
             # A manifest that a power loss brings back must not find its packs gone.
             fsync_directory(path.parent)
 
+    def prepare(self) -> tuple[str, ...]:
+        """See Storage.prepare."""
+        with explained("make", self.root):
+            if not self.root.is_dir():
+                self.root.mkdir(parents=True, mode=0o750)
+                fsync_directory(self.root.parent)
+            return tuple(sorted(item.name for item in self.root.iterdir()))
+
     def expect(self, name: str) -> None:
         """See Storage.expect: a mount point whose disk is not mounted is a directory too, and could be written to."""
         self._expected = checked_name(name)

@@ -1,0 +1,146 @@
+"""Objects in a bucket or container: S3 and all that speaks it, Google Cloud Storage, Azure Blob.
+
+Every object is stored by one request that the server carries out only if the name is free (If-None-Match): it is there
+as a whole or not at all, and a writer that is killed leaves nothing behind. So there is nothing to clear. The library
+repeats nothing: storage/retrying.py does, since only there a create of unknown outcome is resolved.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+
+from neokeep.storage.base import ObjectExists, ObjectMissing, Storage, StoredObject, TransientError, checked_name
+from neokeep.storage.object_errors import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from obstore import GetOptions
+    from obstore.store import ObjectStore
+    from typing_extensions import Buffer
+
+_LISTED_AT_ONCE = 1000
+_OUT_OF_RANGE = ("status code: 416", "Wanted range starting at")
+_FAILURES = (BaseError, OSError, ValueError)
+
+
+class ObjectStorage(Storage):
+    """A bucket or container, below a prefix."""
+
+    def __init__(self, store: ObjectStore, url: str, prefix: str = "", caveats: tuple[str, ...] = ()) -> None:
+        self.url = url
+        self._store = store
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._caveats = caveats
+
+    def create(self, name: str, data: Buffer) -> None:
+        """See Storage.create."""
+        key = self._key(name)
+        try:
+            obstore.put(self._store, key, memoryview(data).cast("B"), mode="create", use_multipart=False)
+        except AlreadyExistsError:
+            self._require_existing(name)
+            raise ObjectExists(f"{self.url}/{name} exists already", remedy="Nothing was overwritten.") from None
+        except _FAILURES as problem:
+            failure = explain(problem, f"store {name} in", self.url)
+            if isinstance(failure, ObjectMissing):
+                # There is nothing that could be missing: a bucket that is gone, told in words we do not know.
+                failure = TransientError(failure.message, remedy="Check that the bucket is there.")
+            raise failure from None
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        """See Storage.read."""
+        key = self._key(name)
+        if length == 0:
+            self.stat(name)
+            return b""
+        options: GetOptions = {}
+        if length is not None:
+            options["range"] = (offset, offset + length)
+        elif offset:
+            options["range"] = {"offset": offset}
+        try:
+            return bytes(obstore.get(self._store, key, options=options).bytes())
+        except _FAILURES as problem:
+            if any(words in str(problem) for words in _OUT_OF_RANGE):
+                return self._behind_the_end(name, offset)
+            raise explain(problem, f"read {name} in", self.url) from None
+
+    def stat(self, name: str) -> StoredObject:
+        """See Storage.stat."""
+        key = self._key(name)
+        try:
+            found = obstore.head(self._store, key)
+        except _FAILURES:
+            # The answer to a HEAD has no body that says why. A GET has one; it also finds what came meanwhile.
+            try:
+                found = obstore.get(self._store, key).meta
+            except _FAILURES as problem:
+                raise explain(problem, f"look at {name} in", self.url) from None
+        return StoredObject(name, found["size"], found["last_modified"])
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """See Storage.list."""
+        key = self._key(prefix)
+        try:
+            for some in obstore.list(self._store, key, chunk_size=_LISTED_AT_ONCE):
+                for item in some:
+                    name = item["path"].removeprefix(self._prefix)
+                    yield StoredObject(name, item["size"], item["last_modified"])
+        except _FAILURES as problem:
+            raise explain(problem, f"list {prefix} in", self.url) from None
+
+    def delete(self, name: str) -> None:
+        """See Storage.delete."""
+        key = self._key(name)
+        with suppress(ObjectMissing):
+            try:
+                obstore.delete(self._store, key)
+            except _FAILURES as problem:
+                raise explain(problem, f"delete {name} in", self.url) from None
+
+    def prepare(self) -> tuple[str, ...]:
+        """See Storage.prepare: buckets are not made, since where and how is not for a backup tool to say."""
+        try:
+            found = obstore.list_with_delimiter(self._store, self._prefix or None)
+        except _FAILURES as problem:
+            raise explain(problem, "look into", self.url) from None
+        paths = [*found["common_prefixes"], *(item["path"] for item in found["objects"])]
+        return tuple(sorted(path.removeprefix(self._prefix).strip("/") for path in paths))
+
+    def clear_abandoned(self) -> int:
+        """See Storage.clear_abandoned: nothing can be left behind, see above."""
+        return 0
+
+    def caveats(self) -> tuple[str, ...]:
+        """See Storage.caveats."""
+        return self._caveats
+
+    def free_bytes(self) -> int | None:
+        """See Storage.free_bytes: buckets do not say."""
+        return None
+
+    def _key(self, name: str) -> str:
+        return self._prefix + checked_name(name)
+
+    def _require_existing(self, name: str) -> None:
+        """Believe that a name is taken only when something is there.
+
+        A server may answer 409 to all of several writers, or to one whose rival was removed in that moment.
+        """
+        try:
+            self.stat(name)
+        except ObjectMissing as problem:
+            raise TransientError(
+                f"{self.url} refused {name} as taken, but there is no such object", remedy="Try again."
+            ) from problem
+
+    def _behind_the_end(self, name: str, offset: int) -> bytes:
+        size = self.stat(name).size
+        if size > offset:
+            raise TransientError(f"{self.url}/{name} changed its size while it was read", remedy="Try again.")
+        return b""
