@@ -31,8 +31,8 @@ class MemoryStorage(Storage):
         with self._lock:
             if checked_name(name) in self.objects:
                 raise ObjectExists(f"{name} exists already")
-            self.objects[name] = content
             self._created[name] = self.now()
+            self.objects[name] = content
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         content = self._content(name)
@@ -42,7 +42,8 @@ class MemoryStorage(Storage):
         return StoredObject(name, len(self._content(name)), self._created[name])
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        names = [name for name in self.objects if name.startswith(f"{checked_name(prefix)}/")]
+        with self._lock:
+            names = [name for name in self.objects if name.startswith(f"{checked_name(prefix)}/")]
         return iter([self.stat(name) for name in names])
 
     def delete(self, name: str) -> None:

@@ -125,8 +125,8 @@ def test_a_backup_and_its_restore_survive_any_one_failing_operation(tmp_path: Pa
     for number in range(1, count_operations(tmp_path / "counted") + 1):
         faulty = Faulty(MemoryStorage(), Nth(number, fate))
         repository = Repository.create(retrying(faulty)[0])
-        take(made, repository)
-        put_back(repository, tmp_path / f"restored-{number}")
+        take(made, repository, jobs=1)
+        put_back(repository, tmp_path / f"restored-{number}", jobs=1)
         assert content(tmp_path / f"restored-{number}") == expected(made), number
         assert check(repository).ok
         assert faulty.failed == 1

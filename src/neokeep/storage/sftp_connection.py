@@ -41,7 +41,7 @@ class _Loop:
         with self._lock:
             if self._running is None:
                 self._running = asyncio.new_event_loop()
-                threading.Thread(target=self._running.run_forever, name="neokeep-sftp", daemon=True).start()
+                threading.Thread(target=self._running.run_forever, name="sftp-connections", daemon=True).start()
             return self._running
 
 
