@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from neokeep.errors import NeokeepError
 from neokeep.storage.base import TransientError
 from neokeep.storage.layer import Layer
 
@@ -51,11 +53,13 @@ class Faulty(Layer):
         if fate == BEFORE:
             self.failed += 1
             raise TransientError(f"{operation} {name} failed before")
-        result = work()
         if fate == AFTER:
+            # The answer is lost, whatever it was.
+            with suppress(NeokeepError):
+                work()
             self.failed += 1
             raise TransientError(f"{operation} {name} failed after")
-        return result
+        return work()
 
 
 def _breaking(found: list[StoredObject]) -> Iterator[StoredObject]:
