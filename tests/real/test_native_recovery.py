@@ -13,6 +13,7 @@ import pytest
 from conftest import VERSIONS
 from helpers.txlog import transaction_bytes
 from neokeep.capture.backup import back_up
+from neokeep.capture.checkpoint import choose_checkpoint
 from neokeep.capture.options import CaptureOptions
 from neokeep.lab.bolt import connected
 from neokeep.lab.compare_recovery import check, compare_recovery, look_at
@@ -205,6 +206,26 @@ def test_without_a_neo4j_what_is_not_understood_is_told_and_nothing_is_put_in_pl
 def create_home_of(home: Path, server: Server) -> Server:
     """A server at a copy of its home."""
     return type(server)(server.distribution, home)
+
+
+def test_a_4_4_database_that_never_had_a_checkpoint_is_recovered_from_the_begin_of_its_log(tmp_path: Path) -> None:
+    server = create_home(tmp_path / "source", "4.4.48", SELDOM)
+    try:
+        server.start()
+        change(server, 40, seed=7)
+    finally:
+        server.kill()
+    crashed = Crashed(tmp_path, server)
+    assert choose_checkpoint(crashed.log).record is None, "it had a checkpoint: this proves nothing"
+    crashed.back_up()
+    homes = {engine: crashed.home(engine) for engine in ("neo4j", "native")}
+    for engine, home in homes.items():
+        assert crashed.restore(home.home, engine).recovered_by == engine
+    stores = [find_source(home.home).database("neo4j").store_directory for home in homes.values()]
+    compared = compare_stores(stores[0], stores[1], aligned=True)
+    assert compared.same, [str(difference) for difference in compared.differences]
+    with EmbeddedNeo4j(server.distribution) as neo4j:
+        assert [*look_at(neo4j, homes["native"].home), *check(neo4j, homes["native"].home)] == []
 
 
 def test_a_log_across_an_upgrade_of_neo4j_is_recovered_alike(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def recovered_files(image: ChainImage, writer: BlockWriter, *, jobs: int, progre
     if end is None or not is_clean(image.log):
         raise IntegrityError("the consolidated store is not clean", remedy="Take a full backup of the server instead.")
     entries = _StoredAgain(image, writer, progress).run(jobs)
-    newest = parts[-1]
+    newest = next(part for part in parts if part.header.version == end.position.version)
     with writer.worker() as worker:
         log = [
             _stored(worker, image.log / log_name(newest.header.version), "log"),

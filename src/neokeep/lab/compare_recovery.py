@@ -33,7 +33,7 @@ from neokeep.lab.recovery_report import ComparedWorkload, RecoveryComparison
 from neokeep.neo4j.java import release_of
 from neokeep.neo4j.log.checkpoint import parse_checkpoints
 from neokeep.neo4j.log.header import parse_header
-from neokeep.neo4j.recovery.neostore import LAST_CONSTRAINT, LOG_POSITION
+from neokeep.neo4j.recovery.neostore import LAST_CONSTRAINT
 from neokeep.neo4j.source import find_source
 from neokeep.neo4j.store.layout import NEOSTORE
 from neokeep.progress import Silent
@@ -243,9 +243,8 @@ class _Proof:
 
 def _differences(first: Path, second: Path, manifest: Manifest, *, undone: bool = False) -> list[str]:
     compared = compare_stores(first, second, aligned=manifest.store_format == "aligned")
-    # No log tells which transaction made the newest constraint before the one that was undone. And a log that is cut
-    # between two files may end in either.
-    untold = {(NEOSTORE, slot) for slot in (LAST_CONSTRAINT, *LOG_POSITION)} if undone else set()
+    # No log tells which transaction made the newest constraint before the one that was undone.
+    untold = {(NEOSTORE, LAST_CONSTRAINT)} if undone else set()
     return [str(found) for found in compared.differences if (found.store, found.id) not in untold]
 
 

@@ -16,6 +16,7 @@ from helpers.txlog import KERNELS, build_log, checkpoint_file, commit_time
 from neokeep.capture.checkpoint import choose_checkpoint
 from neokeep.errors import AccessError
 from neokeep.neo4j.log.checkpoint import LogPosition
+from neokeep.neo4j.log.names import log_versions
 from neokeep.neo4j.store.layout import TREES
 from neokeep.restore.recover import is_clean
 
@@ -137,12 +138,13 @@ def test_a_log_file_that_a_server_had_just_made_is_removed(tmp_path: Path) -> No
     assert not (fuzzy.log / "neostore.transaction.db.2").exists()
 
 
-def test_a_log_that_was_rotated_at_its_end_is_clean_at_the_new_begin(tmp_path: Path) -> None:
+def test_of_a_log_that_was_rotated_at_its_end_the_empty_file_is_removed(tmp_path: Path) -> None:
     fuzzy = Fuzzy(tmp_path, 20)
     newest = fuzzy.logs[1].next([])
     write_logs(fuzzy.log, [fuzzy.logs[1], newest])
     fuzzy.recover()
-    assert choose_checkpoint(fuzzy.log).position == LogPosition(2, newest.header_size)
+    assert choose_checkpoint(fuzzy.log).position == LogPosition(1, fuzzy.logs[1].ends[-1])
+    assert log_versions(fuzzy.log) == [0, 1]
     assert is_clean(fuzzy.log)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from neokeep.files import explained, fsync_directory, write_all
 from neokeep.neo4j.log.checkpoint import CheckpointedTransaction, LogPosition, encode_checkpoint
 from neokeep.neo4j.log.header import LARGEST, parse_header
-from neokeep.neo4j.recovery.log import unused_logs
+from neokeep.neo4j.recovery.log import later_logs
 from neokeep.neo4j.recovery.neostore import write_slots
 from neokeep.neo4j.store.layout import NEOSTORE, TREES
 
@@ -38,7 +38,7 @@ class LogEnd:
 
 def log_end(parts: list[LogPart]) -> LogEnd | None:
     """Describe the end of a log; None where no transaction is in it."""
-    holding = next((part for part in reversed(parts) if part.last_commit_time is not None), None)
+    holding = last_holding(parts)
     if holding is None:
         return None
     last, header = holding.last_transaction, holding.header
@@ -46,11 +46,15 @@ def log_end(parts: list[LogPart]) -> LogEnd | None:
     if kernel_version is None or checksum is None or holding.last_commit_time is None:
         raise AssertionError("a scan that found a transaction knows its kernel version and checksum")
     append_index = last if index is None else index + last - header.last_transaction
-    newest = parts[-1]
     return LogEnd(
-        LogPosition(newest.header.version, newest.end),
+        LogPosition(header.version, holding.end),
         CheckpointedTransaction(last, append_index, kernel_version, checksum, holding.last_commit_time),
     )
+
+
+def last_holding(parts: list[LogPart]) -> LogPart | None:
+    """Find the newest file that holds a transaction. Neo4j's recovery removes those behind it, too."""
+    return next((part for part in reversed(parts) if part.last_commit_time is not None), None)
 
 
 def finish(
@@ -70,8 +74,9 @@ def finish(
     if end is not None:
         write_slots(store_directory / NEOSTORE, metadata, end.position, end.transaction)
     fsync_directory(store_directory)
-    _cut(parts[-1])
-    for path in unused_logs(log_directory, parts):
+    kept = last_holding(parts) or parts[-1]
+    _cut(kept)
+    for path in later_logs(log_directory, kept):
         with explained("remove", path):
             path.unlink()
     fsync_directory(log_directory)

@@ -108,9 +108,9 @@ def read_parts(directory: Path, position: LogPosition) -> list[LogPart]:
     return parts
 
 
-def unused_logs(directory: Path, parts: list[LogPart]) -> list[Path]:
-    """Name the files that a server had made behind the last part, and had not begun to write."""
-    return [directory / log_name(version) for version in log_versions(directory) if version > parts[-1].header.version]
+def later_logs(directory: Path, part: LogPart) -> list[Path]:
+    """Name the files behind a part: a server had made them and not begun to write transactions."""
+    return [directory / log_name(version) for version in log_versions(directory) if version > part.header.version]
 
 
 def _require_next(before: LogPart, version: int) -> None:

@@ -26,8 +26,6 @@ LAST_CONSTRAINT = 6
 
 After undoing it is a transaction that is not later than the last one.
 """
-LOG_POSITION = (2, 11, 12)
-"""The slots with the place where the log ends, in 4.x."""
 _CLOSED_VERSION, _CLOSED_OFFSET, _COMMIT_TIME, _KERNEL_VERSION = 11, 12, 13, 19
 
 
