@@ -159,9 +159,10 @@ def test_the_transactions_to_which_no_restore_can_go_are_named(followed: Followe
         followed.tick()
         followed.full_ends()
     (gap,) = followed.told("gap")
-    opens = followed.repository.manifest(str(followed.told("following")[-1].chain)).end.transaction
+    opens = followed.repository.manifest(str(followed.told("following")[-1].chain)).opens
     assert opens is not None
-    assert (gap.first_tx, gap.last_tx) == (known + 1, opens - 1)
+    assert opens.transaction is not None
+    assert (gap.first_tx, gap.last_tx) == (known + 1, opens.transaction - 1)
 
 
 def test_where_nothing_lies_between_the_chains_no_gap_is_told(followed: Followed, tmp_path: Path) -> None:

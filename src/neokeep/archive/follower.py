@@ -220,7 +220,7 @@ class Follower:
         self._fresh, self._dead_end = True, None
         self._looked_at = self._clock.elapsed()
         self._tell("following", chain=base.label, last_tx=following.tail.transaction)
-        opens = base.end.transaction or 0
+        opens = (base.opens or base.end).transaction or 0
         if self._reached is not None and self._reached[0] == base.store_id and self._reached[1] + 1 < opens:
             self._tell("gap", first_tx=self._reached[1] + 1, last_tx=opens - 1)
         self._reached = None

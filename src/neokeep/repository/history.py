@@ -30,7 +30,7 @@ def history(repository: Repository, chain: Chain, wanted: TransactionFilter, lim
         repository=repository.storage.url,
         database=chain.base.database,
         chain=chain.base.label,
-        window_first=chain.base.end.transaction or 0,
+        window_first=(chain.base.opens or chain.base.end).transaction or 0,
         window_last=chain.last_transaction,
         matched=matched,
         transactions=tuple(_info(summary) for summary in newest),
