@@ -45,6 +45,8 @@ class _Holder(msgspec.Struct, frozen=True):
     host: str
     process: int
     seconds: float
+    token: str = ""
+    """Random: where the outcome of a create is looked up afterwards, no other holder's object looks like this one's."""
 
 
 @dataclass(slots=True)
@@ -168,7 +170,7 @@ def _object(name: str, generation: int) -> str:
 
 
 def _holder(lasts: timedelta) -> bytes:
-    return msgspec.json.encode(_Holder(gethostname(), os.getpid(), lasts.total_seconds()))
+    return msgspec.json.encode(_Holder(gethostname(), os.getpid(), lasts.total_seconds(), secrets.token_hex(8)))
 
 
 def _read_holder(storage: Storage, item: StoredObject, lasts: timedelta) -> _Holder:
