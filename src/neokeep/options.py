@@ -213,7 +213,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "source", NAME,
         "A name of [sources] in neokeep.toml; together with --home, the name that the backups carry.",
-        REACHES_A_SOURCE,
+        (*REACHES_A_SOURCE, "consolidate"),
     ),
     Option(
         "sources", NAME, 'Names of [sources] in neokeep.toml to follow, separated by commas, or "all".', ("archive",),

@@ -50,6 +50,7 @@ FUNCTIONS = (
     ("neokeep.repository.open", "init_repository"),
     ("neokeep.repository.open", "open_repository"),
     ("neokeep.repository.info", "describe"),
+    ("neokeep.image.consolidate", "consolidate"),
     ("neokeep.repository.history", "history"),
     ("neokeep.restore.choose", "choose_chain"),
     ("neokeep.repository.verify", "verify"),

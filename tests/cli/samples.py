@@ -90,6 +90,10 @@ DAMAGED = reports.Failure(
 )
 
 BACKED_UP = reports.BackupReport(repository="/backup/neo4j", backups=(BACKUP, SYSTEM), failures=())
+CONSOLIDATED = reports.ConsolidateReport(
+    repository="/backup/neo4j", backup=BACKUP, base="neo4j-20261101-000000F", segments=12, engine="native", blocks=900,
+    new_blocks=31,
+)  # fmt: skip
 BACKED_UP_INCREMENTALLY = msgspec.structs.replace(BACKED_UP, backups=(INCREMENTAL,))
 PARTLY_BACKED_UP = reports.BackupReport(repository="/backup/neo4j", backups=(SYSTEM,), failures=(FAILURE,))
 NOT_BACKED_UP = reports.BackupReport(repository="/backup/neo4j", backups=(), failures=(FAILURE,))

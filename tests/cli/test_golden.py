@@ -31,6 +31,7 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("backup@one-database-failed", "backup --home /h --repo /r", {"back_up": samples.PARTLY_BACKED_UP}, 17),
     ("restore", "restore neo4j --home /h --repo /r", {"restore": samples.RESTORED}, 0),
     ("info", "info --repo /r", {"describe": samples.INFO}, 0),
+    ("consolidate", "consolidate neo4j --repo /r", {"consolidate": samples.CONSOLIDATED}, 0),
     ("log", "log neo4j --repo /r", {"history": samples.LOG, "choose_chain": None}, 0),
     ("verify", "verify --repo /r", {"verify": samples.WHOLE}, 0),
     ("verify@a-backup-is-damaged", "verify --repo /r", {"verify": samples.BROKEN}, 16),
