@@ -98,6 +98,18 @@ class Crashed:
     def restore(self, home: Path, engine: str) -> RestoreReport:
         return restore(self.repository, home, "neo4j", recover=engine, jobs=2, progress=Silent())
 
+    def require_alike(self) -> None:
+        """Back it up, recover it by each engine, and demand stores that are the same and that Neo4j takes as clean."""
+        self.back_up()
+        homes = {engine: self.home(engine) for engine in ("neo4j", "native")}
+        for engine, server in homes.items():
+            assert self.restore(server.home, engine).recovered_by == engine
+        stores = [find_source(server.home).database("neo4j").store_directory for server in homes.values()]
+        compared = compare_stores(stores[0], stores[1], aligned=True)
+        assert compared.same, [str(difference) for difference in compared.differences]
+        with EmbeddedNeo4j(self.server.distribution) as neo4j:
+            assert [*look_at(neo4j, homes["native"].home), *check(neo4j, homes["native"].home)] == []
+
     def add_unknown_command(self) -> LogPosition:
         """Put a whole transaction with a command that nobody knows behind the last one."""
         path = self.log / log_name(log_versions(self.log)[-1])
@@ -217,15 +229,7 @@ def test_a_4_4_database_that_never_had_a_checkpoint_is_recovered_from_the_begin_
         server.kill()
     crashed = Crashed(tmp_path, server)
     assert choose_checkpoint(crashed.log).record is None, "it had a checkpoint: this proves nothing"
-    crashed.back_up()
-    homes = {engine: crashed.home(engine) for engine in ("neo4j", "native")}
-    for engine, home in homes.items():
-        assert crashed.restore(home.home, engine).recovered_by == engine
-    stores = [find_source(home.home).database("neo4j").store_directory for home in homes.values()]
-    compared = compare_stores(stores[0], stores[1], aligned=True)
-    assert compared.same, [str(difference) for difference in compared.differences]
-    with EmbeddedNeo4j(server.distribution) as neo4j:
-        assert [*look_at(neo4j, homes["native"].home), *check(neo4j, homes["native"].home)] == []
+    crashed.require_alike()
 
 
 def test_a_log_across_an_upgrade_of_neo4j_is_recovered_alike(tmp_path: Path) -> None:
@@ -244,12 +248,4 @@ def test_a_log_across_an_upgrade_of_neo4j_is_recovered_alike(tmp_path: Path) -> 
         new.kill()
     crashed = Crashed(tmp_path, new)
     assert log_versions(crashed.log)[-1] > 0, "the upgrade did not begin a new log file: this proves nothing"
-    crashed.back_up()
-    homes = {engine: crashed.home(engine) for engine in ("neo4j", "native")}
-    for engine, server in homes.items():
-        assert crashed.restore(server.home, engine).recovered_by == engine
-    stores = [find_source(server.home).database("neo4j").store_directory for server in homes.values()]
-    compared = compare_stores(stores[0], stores[1], aligned=True)
-    assert compared.same, [str(difference) for difference in compared.differences]
-    with EmbeddedNeo4j(new.distribution) as neo4j:
-        assert [*look_at(neo4j, homes["native"].home), *check(neo4j, homes["native"].home)] == []
+    crashed.require_alike()

@@ -98,7 +98,7 @@ def consolidate(
     writer = BlockWriter(repository)
     try:
         work = Work(repository, chain, writer, scratch, jobs, progress)
-        content = _natively(work, end) if distribution is None else _with_neo4j(work, distribution)
+        content = _natively(work, end) if distribution is None else _with_neo4j(work, end, distribution)
         with writer.worker() as worker:
             files = worker.put_bytes(msgspec.json.encode(content.files))
         writer.finish()
@@ -138,7 +138,7 @@ def _natively(work: Work, end: ChainEnd) -> Content:
         )
 
 
-def _with_neo4j(work: Work, distribution: Distribution) -> Content:
+def _with_neo4j(work: Work, end: ChainEnd, distribution: Distribution) -> Content:
     base, name = work.chain.base, work.chain.base.database
     with tempfile.TemporaryDirectory(prefix="neokeep-consolidate-", dir=work.scratch) as folder:
         home = Path(folder) / "home"
@@ -157,7 +157,7 @@ def _with_neo4j(work: Work, distribution: Distribution) -> Content:
                 version=log.end.version,
                 offset=log.end.offset,
                 transaction=log.last_transaction,
-                commit_time=end_of(work.repository, work.chain).commit_time,
+                commit_time=end.commit_time,
                 checksum=log.last_checksum,
             ),
             first_transaction=log.first_transaction,
@@ -176,12 +176,6 @@ def _manifest(
 ) -> Manifest:
     base = chain.base
     made = f"{base.label} and {format_count(len(chain.segments), 'segment')} up to transaction {chain.last_transaction}"
-    checkpoint = LogPoint(
-        version=content.end.version,
-        offset=content.end.offset,
-        transaction=content.end.transaction,
-        commit_time=content.end.commit_time,
-    )
     return msgspec.structs.replace(
         base,
         label=manifests.new_label(base.database, started_at),
@@ -190,7 +184,7 @@ def _manifest(
         kernel_version=end.kernel_version,
         started_at=started_at,
         finished_at=datetime.now(UTC),
-        checkpoint=checkpoint,
+        checkpoint=msgspec.structs.replace(content.end, checksum=None),
         end=content.end,
         first_transaction=content.first_transaction,
         files=files,

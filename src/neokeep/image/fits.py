@@ -12,7 +12,7 @@ import numpy as np
 
 from neokeep.neo4j.recovery.layout import FILES, Store
 from neokeep.neo4j.recovery.log import LogPart, read_parts
-from neokeep.neo4j.recovery.meaning import cleared, records_in_use
+from neokeep.neo4j.recovery.meaning import different_rows, records_in_use
 from neokeep.neo4j.recovery.redo import apply
 from neokeep.neo4j.recovery.stretches import before, first_of, forward, require_understood
 
@@ -92,8 +92,7 @@ def _compare(files: StoreFiles, store: Store, records: Records, seen: dict[Store
     there = files.read(store, ids)
     told = records.out[places[:, None] + np.arange(there.shape[1])]
     used = [records_in_use(store, side) for side in (there, told)]
-    sides = [cleared(store, side, flags) for side, flags in zip((there, told), used, strict=True)]
-    different = np.flatnonzero((used[0] != used[1]) | (sides[0] != sides[1]).any(axis=1))
+    different = different_rows(store, there, told, used)
     if not len(different):
         return None
     return f"record {ids[different[0]]} of {FILES[store]} is not what it changed"

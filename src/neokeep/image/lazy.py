@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class LazyFiles:
-    """Files of a backup below a directory. Their sizes are right from the begin; `close` lets go of them."""
+    """Files of a backup below a directory. Their sizes are right from the begin."""
 
     def __init__(self, reader: BlockReader, files: Sequence[FileEntry], directory: Path, *, jobs: int) -> None:
         self.directory = directory

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neokeep.neo4j.recovery.layout import DYNAMIC_HEAD, FILES, WITH_HEADER, Geometry, Store
-from neokeep.neo4j.recovery.meaning import cleared, records_in_use
+from neokeep.neo4j.recovery.meaning import different_rows, records_in_use
 from neokeep.neo4j.recovery.pages import geometries
 from neokeep.neo4j.store.layout import NEOSTORE
 
@@ -95,8 +95,7 @@ def _compare(store: Store, first: Bytes, second: Bytes, start: int) -> _Piece:
     if start == 0 and store in WITH_HEADER:
         for flags in used:
             flags[:1] = True
-    sides = [cleared(store, records, flags) for records, flags in zip((first, second), used, strict=True)]
-    different = np.flatnonzero((used[0] != used[1]) | (sides[0] != sides[1]).any(axis=1))
+    different = different_rows(store, first, second, used)
     told = [
         Difference(
             FILES[store],

@@ -13,6 +13,8 @@ import numpy as np
 from neokeep.neo4j.recovery.layout import DYNAMIC, DYNAMIC_HEAD, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Bytes = NDArray[np.uint8]
@@ -29,6 +31,12 @@ def records_in_use(store: Store, records: Bytes) -> Flags:
     place, mask = (0, 0x10) if store in DYNAMIC else (13, 15) if store is Store.PROPERTY else (0, 1)
     found: Flags = records[:, place] & mask != 0
     return found
+
+
+def different_rows(store: Store, first: Bytes, second: Bytes, used: Sequence[Flags]) -> NDArray[np.int64]:
+    """List the rows in which two sides of records, with the flags of each, mean different things."""
+    sides = [cleared(store, records, flags) for records, flags in zip((first, second), used, strict=True)]
+    return np.flatnonzero((used[0] != used[1]) | (sides[0] != sides[1]).any(axis=1))
 
 
 def cleared(store: Store, records: Bytes, used: Flags) -> Bytes:
