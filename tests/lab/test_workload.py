@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from neokeep import api
 from neokeep.errors import UsageError
 from neokeep.lab.bolt import connected
 from neokeep.lab.disturbances import bulk_load, schema_churn
@@ -13,6 +14,8 @@ from neokeep.lab.workload import Throughput, Workload, verify_invariants
 from neokeep.neo4j.admin import Admin
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import StartServer
 
 SECONDS = 5
@@ -66,6 +69,33 @@ def test_a_killed_server_ends_the_writers_and_keeps_what_it_acknowledged(
     server.start()
     report = verify_invariants(server.bolt_uri, acknowledged=load.acknowledged, attempted=load.attempted)
     assert report.ok, report.findings
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("version", ["4.4.48", "2026.08.1"])
+def test_a_constraint_that_a_crash_left_half_made_is_neither_waited_for_nor_taken_for_damage(
+    start_server: StartServer, tmp_path: Path, version: str
+) -> None:
+    server, repository = start_server(version), tmp_path / "repository"
+    Workload(server.bolt_uri, accounts=100).setup()
+    api.init(repository)
+    (base,) = api.backup(server.home, repository, ["neo4j"]).backups
+    with connected(server.bolt_uri) as session:
+        session.run("CREATE CONSTRAINT unused IF NOT EXISTS FOR (u:Unused) REQUIRE u.key IS UNIQUE")
+    api.backup(server.home, repository, ["neo4j"])
+    assert server.stop()
+    log = api.log(repository, "neo4j", first=base.last_tx + 1)
+    index = next(one.id for one in log.transactions if one.schema.created)
+    api.restore(repository, server.home, "neo4j", to_transaction=index, overwrite=True)
+    server.start()
+    with connected(server.bolt_uri) as session:
+        assert not [row for row in session.run("SHOW CONSTRAINTS YIELD name") if row["name"] == "unused"]
+        assert {"name": "unused", "state": "POPULATING"} in session.run("SHOW INDEXES YIELD name, state")
+        report = verify_invariants(server.bolt_uri)
+        assert report.ok, report.findings
+        session.run("DROP INDEX unused")
+        session.run("CREATE CONSTRAINT unused IF NOT EXISTS FOR (u:Unused) REQUIRE u.key IS UNIQUE")
+        assert {"name": "unused", "state": "ONLINE"} in session.run("SHOW INDEXES YIELD name, state")
 
 
 @pytest.mark.real
