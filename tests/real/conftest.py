@@ -35,14 +35,6 @@ class Worlds:
             world.close()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def quick_java() -> Iterator[None]:
-    """Have Java compile little: servers and checks that run for seconds take a third less of the processors."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-        yield
-
-
 @pytest.fixture(scope="session")
 def worlds(tmp_path_factory: pytest.TempPathFactory, quick_java: None) -> Iterator[Worlds]:
     """The sources; none of their servers outlives the tests."""

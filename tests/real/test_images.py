@@ -6,11 +6,15 @@ import json
 import shutil
 import subprocess
 import sys
+from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from conftest import VERSIONS
+from helpers.storages import MemoryStorage, Wrapped
+from helpers.victim import steps
 from neokeep import api
 from neokeep.lab.bolt import connected
 from neokeep.lab.compare_recovery import check, look_at
@@ -19,10 +23,13 @@ from neokeep.lab.embedded import EmbeddedNeo4j
 from neokeep.lab.home import create_home
 from neokeep.lab.random_graph import RandomGraph
 from neokeep.neo4j.source import find_source
+from neokeep.repository.contents import file_list
+from neokeep.repository.manifest import Manifest
+from neokeep.repository.reader import BlockReader
+from neokeep.repository.repository import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from neokeep.neo4j.server import Server
     from neokeep.reports import ConsolidateReport
@@ -76,6 +83,71 @@ def chained(
         yield made
     finally:
         made.server.kill()
+
+
+class Gone(BaseException):
+    """Stands for the end of the process."""
+
+
+class Ending:
+    """Lets so many calls of a storage through, and ends everything at the next."""
+
+    def __init__(self, calls: int) -> None:
+        self.calls = 0
+        self._most = calls
+
+    def __call__(self, _operation: str, _name: str) -> None:
+        if self.calls >= self._most:
+            raise Gone
+        self.calls += 1
+
+
+def in_memory(directory: str) -> MemoryStorage:
+    storage = MemoryStorage()
+    for path in Path(directory).rglob("*"):
+        if path.is_file():
+            storage.create(str(path.relative_to(directory)), path.read_bytes())
+    return storage
+
+
+def consolidate_until(storage: MemoryStorage, calls: int) -> int | None:
+    """Consolidate and end at a call of the storage; how many calls there were, None where it ended before its end."""
+    ending = Ending(calls)
+    try:
+        api.consolidate(Repository.open(Wrapped(storage, ending)), "neo4j", jobs=1)
+    except Gone:
+        return None
+    return ending.calls
+
+
+def content_of(repository: Repository, label: str) -> dict[str, bytes]:
+    """Hashes of all files of a backup by their paths, but for checkpoints, which hold when they were written."""
+    assert api.verify(repository, label).ok
+    files = file_list(BlockReader.of(repository), repository.manifest(label))
+    return {f"{file.area}/{file.path}": file.content.hash for file in files if file.kind != "checkpoint"}
+
+
+@pytest.mark.parametrize("chained", ["5.26.30"], indirect=True, scope="module")
+def test_consolidating_may_end_at_any_call_and_a_second_run_ends_the_same(chained: Chained) -> None:
+    whole = in_memory(chained.place)
+    calls = consolidate_until(whole, 1_000_000)
+    assert calls is not None
+    (label,) = [name for name in whole.names("backups/") if name not in in_memory(chained.place).names("backups/")]
+    wanted = content_of(Repository.open(whole), label.removeprefix("backups/"))
+    before = len(in_memory(chained.place).names("backups/"))
+    committed: list[bool] = []
+    for step in steps(calls, most=30):
+        storage = in_memory(chained.place)
+        assert consolidate_until(storage, step) is None
+        repository = Repository.open(storage)
+        committed.append(len(storage.names("backups/")) > before)
+        if not committed[-1]:
+            api.consolidate(repository, "neo4j", jobs=1)
+        assert api.verify(repository, recover=step % 4 == 0).ok, step
+        newest = max((item for item in repository.manifests() if isinstance(item, Manifest)), key=attrgetter("label"))
+        assert content_of(repository, newest.label) == wanted, step
+    assert committed == sorted(committed)
+    assert (committed[0], committed[-1]) == (False, True)
 
 
 def test_a_consolidated_backup_is_what_its_chain_was_and_the_chain_goes_on_from_it(chained: Chained) -> None:
