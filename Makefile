@@ -7,7 +7,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick bench lint format clean
+.PHONY: help demo test quick bench mutate lint format clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ quick: lint ## every check, and the tests that need no server (seconds)
 bench: $(READY) ## measure against Neo4j's own tools
 	@echo "bench: the same work by neokeep and by Neo4j's own tools"
 	@$(RUN)/python -m neokeep.lab.bench
+
+mutate: $(READY) ## take out each safeguard in turn: a test has to notice (an hour)
+	@echo "mutate: each fsync, comparison of hashes and create-if-absent is taken out of a copy, one at a time"
+	@$(RUN)/python tools/mutate.py
 
 lint: $(READY) ## ruff and mypy
 	@echo "lint: ruff check, ruff format, mypy"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +14,17 @@ from neokeep.units import format_size
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+
+# A process begins with the peak memory of the one that started it, so a small one starts what is measured.
+_LAUNCHER = """
+import os, subprocess, sys, time
+output = int(sys.argv[1])
+began = time.monotonic()
+process = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+_, status, usage = os.wait4(process.pid, 0)
+print(time.monotonic() - began, usage.ru_maxrss, os.waitstatus_to_exitcode(status))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +38,19 @@ class Run:
 def measured(command: list[str], environment: Mapping[str, str] | None = None) -> Run:
     """Run a command to its end; its output is shown only when it fails."""
     with tempfile.TemporaryFile() as output:
-        began = time.monotonic()
-        process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        told = subprocess.run(
+            [sys.executable, "-S", "-c", _LAUNCHER, str(output.fileno()), *command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            pass_fds=[output.fileno()],
+            check=True,
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        seconds, peak, status = told.stdout.split()
+        if int(status):
             output.seek(0)
             sys.exit(f"{command} failed:\n{output.read().decode(errors='replace')[-3000:]}")
-    return Run(seconds, usage.ru_maxrss * 1024)
+    return Run(float(seconds), int(peak) * 1024)
 
 
 def neokeep(*arguments: str) -> Run:

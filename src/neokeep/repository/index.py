@@ -1,7 +1,7 @@
 """The index: which pack holds which block. A cache that can always be rebuilt from the packs' footers.
 
-In memory it is a few numpy columns sorted by the first eight bytes of the ids, 56 bytes a block; in the repository it
-is write-once objects, each named by the BLAKE3 of its bytes. Bytes are laid out in docs/format.md.
+In memory it is a few numpy columns and their order by the first eight bytes of the ids, 60 bytes a block; in the
+repository it is write-once objects, each named by the BLAKE3 of its bytes. Bytes are laid out in docs/format.md.
 """
 
 from __future__ import annotations
@@ -102,39 +102,43 @@ class BlockIndex:
         keys = _keys(entries["id"])
         order = np.argsort(keys, kind="stable")
         self._keys = keys[order]
-        self._entries = entries[order]
-        self._packs = numbers[order]
+        # The entries stay where they are: a sorted copy of them would double what a large index needs at its peak.
+        self._order = order.astype(np.uint32)
+        self._entries = entries
+        self._packs = numbers
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def find(self, ids: NDArray[np.void]) -> NDArray[np.int64]:
         """Return the row of each id (1-d array of V32) in this table, or -1."""
-        return find_sorted(self._keys, self._entries["id"], ids)
+        return find_sorted(self._keys, self._entries["id"], ids, self._order)
 
     def packs_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the number of the pack that holds each row."""
-        return self._packs[rows].astype(np.int64)
+        return self._packs[self._order[rows]].astype(np.int64)
 
     def locate(self, rows: NDArray[np.int64]) -> Location:
         """Return where the blocks of some rows are."""
-        entries = self._entries[rows]
+        places = self._order[rows]
+        entries = self._entries[places]
         return Location(
-            self._packs[rows].astype(np.int64), entries["offset"].astype(np.int64), entries["stored"].astype(np.int64)
+            self._packs[places].astype(np.int64), entries["offset"].astype(np.int64), entries["stored"].astype(np.int64)
         )
 
     def stored_by_pack(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Add up for each pack what those of its blocks take that are in some rows."""
-        sums = np.bincount(self._packs[rows], weights=self._entries["stored"][rows], minlength=len(self.packs))
+        places = self._order[rows]
+        sums = np.bincount(self._packs[places], weights=self._entries["stored"][places], minlength=len(self.packs))
         return sums.astype(np.int64)
 
     def stored_bytes(self, rows: NDArray[np.int64]) -> int:
         """Add up what the blocks of some rows take in their packs."""
-        return int(self._entries["stored"][rows].sum(dtype=np.int64))
+        return int(self._entries["stored"][self._order[rows]].sum(dtype=np.int64))
 
     def sizes(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the content size in bytes of some rows."""
-        result: NDArray[np.int64] = self._entries["size"][rows].astype(np.int64)
+        result: NDArray[np.int64] = self._entries["size"][self._order[rows]].astype(np.int64)
         return result
 
 
@@ -166,9 +170,15 @@ class IdSet:
 
 
 def find_sorted(
-    sorted_keys: NDArray[np.uint64], sorted_ids: NDArray[np.void], ids: NDArray[np.void]
+    sorted_keys: NDArray[np.uint64],
+    table: NDArray[np.void],
+    ids: NDArray[np.void],
+    order: NDArray[np.uint32] | None = None,
 ) -> NDArray[np.int64]:
-    """Return the row of each id in a table sorted by the ids' first eight bytes, or -1."""
+    """Return the row of each id in a table sorted by the ids' first eight bytes, or -1.
+
+    `table` holds the ids in the order of the keys, or `order` says where in it the id of each key stands.
+    """
     rows = np.full(len(ids), -1, dtype=np.int64)
     if not len(sorted_keys) or not len(ids):
         return rows
@@ -182,7 +192,7 @@ def find_sorted(
         pending, at = pending[inside], at[inside]
         same_key = sorted_keys[at] == keys[pending]
         pending, at = pending[same_key], at[same_key]
-        match = sorted_ids[at] == ids[pending]
+        match = table[at if order is None else order[at]] == ids[pending]
         rows[pending[match]] = at[match]
         pending = pending[~match]
         candidates[pending] += 1
