@@ -63,6 +63,8 @@ NEAREST = {
     "files.py": ("tests/test_files.py", "tests/restore", "tests/faults"),
 }
 
+POWER_LOSS = "tests/faults/test_power_loss.py"
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -129,9 +131,10 @@ def all_sites(root: Path) -> list[Site]:
     return [site for path in paths for site in find_sites(str(path.relative_to(package)), path.read_text())]
 
 
-def tests_for(path: str) -> tuple[str, ...]:
-    """Name the tests that stand nearest to a module."""
-    return next((tests for place, tests in NEAREST.items() if path.startswith(place)), ("tests",))
+def tests_for(site: Site) -> tuple[str, ...]:
+    """Name the tests that stand nearest to a safeguard."""
+    nearest = next((tests for place, tests in NEAREST.items() if site.path.startswith(place)), ("tests",))
+    return (POWER_LOSS, *nearest) if site.kind == FSYNC and not site.path.startswith("neo4j") else nearest
 
 
 def killer_of(site: Site, copy: Path) -> str:
@@ -140,7 +143,7 @@ def killer_of(site: Site, copy: Path) -> str:
     whole = module.read_text()
     module.write_text(mutated(whole, site))
     try:
-        for tests in tests_for(site.path):
+        for tests in tests_for(site):
             command = [
                 sys.executable,
                 "-m",

@@ -17,8 +17,8 @@ from helpers.calls import path_of, watched
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Names = dict[str, int | None]
-"""What a directory holds: the inode of each file, None for a directory."""
+Names = dict[str, tuple[int, bool]]
+"""What a directory holds: the inode behind each name, and whether that is a directory."""
 
 
 class Disk:
@@ -26,10 +26,11 @@ class Disk:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._names: dict[str, Names] = {}
+        # By inodes, since a directory may be renamed after it was synced.
+        self._names: dict[int, Names] = {}
         self._contents: dict[int, bytes] = {}
         for folder, _, files in os.walk(root):
-            self._names[folder] = _names_in(folder)
+            self._names[os.stat(folder).st_ino] = _names_in(folder)
             for name in files:
                 path = Path(folder, name)
                 self._contents[path.stat().st_ino] = path.read_bytes()
@@ -37,7 +38,6 @@ class Disk:
     @contextmanager
     def watched(self, before_each: Callable[[], None]) -> Iterator[None]:
         """Follow every call in the block; `before_each` is called ahead of each that changes files."""
-
         looking = False
 
         def before(name: str, arguments: tuple[Any, ...]) -> None:
@@ -54,31 +54,29 @@ class Disk:
             yield
 
     def _sync(self, descriptor: int) -> None:
-        path = path_of(descriptor)
+        path, inode = path_of(descriptor), os.fstat(descriptor).st_ino
         if os.path.isdir(path):
-            self._names[path] = _names_in(path)
+            self._names[inode] = _names_in(path)
         else:
-            # A page of the file may still be in flight in another thread: what counts is what is there now.
-            self._contents[os.fstat(descriptor).st_ino] = Path(path).read_bytes()
+            self._contents[inode] = Path(path).read_bytes()
 
     def materialise(self, to: Path, written_back: Callable[[str], bool]) -> None:
         """Make what is left, in a new directory; `written_back` says for a directory if its newest names survived."""
-        self._copy(str(self.root), to, written_back)
+        present = {os.stat(folder).st_ino: folder for folder, _, _ in os.walk(self.root)}
+        self._copy(os.stat(self.root).st_ino, to, present, written_back)
 
-    def _copy(self, folder: str, to: Path, written_back: Callable[[str], bool]) -> None:
+    def _copy(self, inode: int, to: Path, present: dict[int, str], written_back: Callable[[str], bool]) -> None:
         to.mkdir()
-        newest = written_back(os.path.relpath(folder, self.root)) and os.path.isdir(folder)
-        names = _names_in(folder) if newest else self._names.get(folder, {})
-        for name, inode in names.items():
-            if inode is None:
-                self._copy(os.path.join(folder, name), to / name, written_back)
+        folder = present.get(inode)
+        newest = folder is not None and written_back(os.path.relpath(folder, self.root))
+        names = _names_in(folder) if folder is not None and newest else self._names.get(inode, {})
+        for name, (child, is_directory) in names.items():
+            if is_directory:
+                self._copy(child, to / name, present, written_back)
             else:
-                (to / name).write_bytes(self._contents.get(inode, b""))
+                (to / name).write_bytes(self._contents.get(child, b""))
 
 
 def _names_in(folder: str) -> Names:
     with os.scandir(folder) as entries:
-        return {
-            entry.name: None if entry.is_dir(follow_symlinks=False) else entry.stat(follow_symlinks=False).st_ino
-            for entry in entries
-        }
+        return {entry.name: (entry.inode(), entry.is_dir(follow_symlinks=False)) for entry in entries}

@@ -61,7 +61,7 @@ def test_every_safeguard_of_the_project_can_be_taken_out(mutate: ModuleType) -> 
     assert {site.kind for site in sites} == {mutate.FSYNC, mutate.COMPARISON, mutate.IF_ABSENT}
     for site in sites:
         ast.parse(mutate.mutated((ROOT / mutate.PACKAGE / site.path).read_text(), site))
-        assert all((ROOT / tests).exists() for tests in mutate.tests_for(site.path))
+        assert all((ROOT / tests).exists() for tests in mutate.tests_for(site))
 
 
 def test_the_list_names_each_with_its_place() -> None:
