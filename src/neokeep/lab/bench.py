@@ -20,6 +20,7 @@ from neokeep import api
 from neokeep.lab.bench_archive import incremental, recovery_point
 from neokeep.lab.bench_log import boundary_scan
 from neokeep.lab.bench_recovery import recovery
+from neokeep.lab.bench_repository import million_blocks, throughput
 from neokeep.lab.big_store import big_store
 from neokeep.lab.home import create_home
 from neokeep.lab.measure import listed, measured, neokeep, print_ratio, print_table, size_of
@@ -49,6 +50,8 @@ def main() -> int:
     try:
         _backup_against_dump(server, folder)
         _restore_against_load(folder)
+        throughput(server, folder)
+        million_blocks(VERSION, folder)
         restored = _writers(folder)
         incremental(restored, folder)
         recovery_point(VERSION, folder)

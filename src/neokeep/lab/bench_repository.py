@@ -1,7 +1,8 @@
 """What the repository costs: against the bare work that it cannot avoid, and with a million blocks in it.
 
-The bare pipeline reads a stopped store, hashes, compresses and seals it as a backup does, and keeps nothing. Run as a
-script it is that pipeline, or restores' counterpart; so whole processes are measured against whole processes.
+The bare work on a stopped store is to read, hash, compress and seal it, without keeping anything; that of a restore is
+to read, open, decompress, hash and write, without syncing. Run as a script this module does it, so that whole processes
+are measured against whole processes.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import statistics
+import struct
 import sys
+from collections import defaultdict
 from datetime import timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -20,7 +24,8 @@ import numpy as np
 
 from neokeep import api
 from neokeep.lab.home import create_home
-from neokeep.lab.measure import measured, neokeep, print_table
+from neokeep.lab.measure import measured, neokeep, print_ratio, print_table, size_of
+from neokeep.lab.storage_servers import s3_server
 from neokeep.repository.block import ID_SIZE, block_size
 from neokeep.repository.index import encode_index, index_name
 from neokeep.repository.manifest import Manifest, new_label
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
     import threading
 
     from neokeep.lab.measure import Run
+    from neokeep.neo4j.server import Server
     from neokeep.repository.repository import Repository
 
 RUNS = 3
@@ -40,6 +46,8 @@ _STORED = 32 * 1024
 _PER_INDEX = 250_000
 _BACKUPS = 60
 _LEVEL = 1
+_PIECE = 8 * 1024 * 1024
+_HEAD = struct.Struct("<32sII")
 
 
 def million_blocks(version: str, folder: Path) -> None:
@@ -95,47 +103,126 @@ def _fill(repository: Repository, place: Path) -> None:
         repository.commit(msgspec.structs.replace(base, label=label, started_at=moment, finished_at=moment))
 
 
-def bare_pipeline(store: Path, jobs: int) -> Run:
-    """Measure reading, hashing, compressing and sealing of a store as a process of its own."""
-    return measured([sys.executable, "-m", "neokeep.lab.bench_repository", str(store), str(jobs)])
+def throughput(server: Server, folder: Path) -> None:
+    """Measure encrypted backup and restore against the bare work, into a directory and into a bucket."""
+    store = server.home / "data" / "databases" / "neo4j"
+    size = size_of(store)
+    passphrase = folder / "passphrase"
+    passphrase.write_text(secrets.token_hex(16))
+    passphrase.chmod(0o600)
+    sealed, opened, home, local = (folder / name for name in ("sealed", "opened", "restored", "encrypted"))
+    with s3_server(folder / "s3") as s3:
+        s3.bucket("bench")
+        places = {"directory": str(local), "versitygw": "s3://bench/encrypted"}
+        environment = dict(os.environ) | s3.environment | {"NEOKEEP_PASSPHRASE_FILE": str(passphrase)}
+        runs: dict[str, list[Run]] = defaultdict(list)
+        _bare("keep", store, sealed)
+        for _ in range(RUNS):
+            runs["bare backup"].append(_bare("seal", store, sealed))
+            runs["bare restore"].append(_bare("open", sealed, opened))
+            for name, place in places.items():
+                neokeep("init", "--repo", place, environment=environment)
+                backup = ("backup", "neo4j", "--type", "full", "--home", str(server.home), "--repo", place)
+                runs[f"backup, {name}"].append(neokeep(*backup, environment=environment))
+                restore = ("restore", "neo4j", "--home", str(home), "--repo", place)
+                runs[f"restore, {name}"].append(neokeep(*restore, environment=environment))
+                shutil.rmtree(home)
+            for made in (opened, local, s3.data / "bench" / "encrypted"):
+                shutil.rmtree(made)
+    print_table("encrypted repository", {name: (runs[name], _rate(size, runs[name])) for name in sorted(runs)})
+    for name, measurements in runs.items():
+        if not name.startswith("bare"):
+            print_ratio(f"bare / {name}", runs[f"bare {name.split(',')[0]}"], measurements)
 
 
-def _pipeline(store: Path, jobs: int) -> None:
-    from blake3 import blake3
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-    from zstandard import ZstdCompressor
+def _rate(size: int, runs: list[Run]) -> str:
+    return f"{size / statistics.median(run.seconds for run in runs) / 1e6:.0f} MB/s"
 
-    pending: SimpleQueue[tuple[Path, int, int]] = SimpleQueue()
-    for path in sorted(path for path in store.rglob("*") if path.is_file()):
-        size = path.stat().st_size
-        for at in range(0, size, 8 << 20):
-            pending.put((path, at, min(8 << 20, size - at)))
-    key = secrets.token_bytes(32)
 
-    def work(stopping: threading.Event) -> None:
-        cipher, compressor, buffer = AESGCM(AESGCM.generate_key(256)), ZstdCompressor(_LEVEL), bytearray(8 << 20)
-        number = 0
+def _bare(what: str, source: Path, target: Path) -> Run:
+    return measured([sys.executable, "-m", "neokeep.lab.bench_repository", what, str(source), str(target)])
+
+
+class Bare:
+    """The work that no encrypted backup of this kind can avoid, on every core, and its counterpart."""
+
+    def __init__(self, source: Path, target: Path) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        self._cipher = AESGCM(bytes(32))
+        self._source, self._target = source, target
+        self._pending: SimpleQueue[tuple[Path, int, int]] = SimpleQueue()
+        self._threads = os.cpu_count() or 1
+        self._kept = False
+
+    def keep(self) -> None:
+        """Do as `seal` does, and keep what comes of it for `open`."""
+        self._target.mkdir()
+        self._kept = True
+        self.seal()
+
+    def seal(self) -> None:
+        """Read, hash, compress and seal every block of some files."""
+        for path in sorted(path for path in self._source.rglob("*") if path.is_file()):
+            size = path.stat().st_size
+            for at in range(0, size, _PIECE):
+                self._pending.put((path, at, min(_PIECE, size - at)))
+        run_workers(self._seal, self._threads)
+
+    def _seal(self, stopping: threading.Event) -> None:
+        from blake3 import blake3
+        from zstandard import ZstdCompressor
+
+        compressor, buffer = ZstdCompressor(_LEVEL), bytearray(_PIECE)
         while not stopping.is_set():
             try:
-                path, at, length = pending.get_nowait()
+                path, at, length = self._pending.get_nowait()
             except Empty:
                 return
             view, size = memoryview(buffer)[:length], block_size(path.stat().st_size)
             with path.open("rb", buffering=0) as file:
                 os.preadv(file.fileno(), [view], at)
+            kept: list[bytes] = []
             for start in range(0, length, size):
                 block = view[start : start + size]
-                identity = blake3(block, key=key).digest()
-                number += 1
-                cipher.encrypt(number.to_bytes(12, "little"), compressor.compress(block), identity)
+                identity = blake3(block, key=bytes(32)).digest()
+                sealed = self._cipher.encrypt(start.to_bytes(12, "little"), compressor.compress(block), identity)
+                kept += [_HEAD.pack(identity, start, len(sealed)), sealed] if self._kept else []
+            if kept:
+                (self._target / f"{path.name}.{at}").write_bytes(b"".join(kept))
 
-    run_workers(work, jobs)
+    def open(self) -> None:
+        """Read what was sealed, open, decompress and hash it, and write the files."""
+        for path in sorted(self._source.iterdir()):
+            self._pending.put((path, int(path.suffix[1:]), 0))
+        self._target.mkdir()
+        for name in {path.stem for path in self._source.iterdir()}:
+            (self._target / name).touch()
+        run_workers(self._open, self._threads)
 
+    def _open(self, stopping: threading.Event) -> None:
+        from blake3 import blake3
+        from zstandard import ZstdDecompressor
 
-def remove(place: Path) -> None:
-    """Remove a repository between two runs."""
-    shutil.rmtree(place, ignore_errors=True)
+        decompressor = ZstdDecompressor()
+        while not stopping.is_set():
+            try:
+                path, at, _ = self._pending.get_nowait()
+            except Empty:
+                return
+            data, place = memoryview(path.read_bytes()), 0
+            descriptor = os.open(self._target / path.stem, os.O_WRONLY)
+            while place < len(data):
+                identity, start, length = _HEAD.unpack_from(data, place)
+                place += _HEAD.size + length
+                sealed = data[place - length : place]
+                content = decompressor.decompress(self._cipher.decrypt(start.to_bytes(12, "little"), sealed, identity))
+                if blake3(content, key=bytes(32)).digest() != identity:
+                    sys.exit(f"{path} is damaged")
+                os.pwrite(descriptor, content, at + start)
+            os.close(descriptor)
 
 
 if __name__ == "__main__":
-    _pipeline(Path(sys.argv[1]), int(sys.argv[2]))
+    bare = Bare(Path(sys.argv[2]), Path(sys.argv[3]))
+    {"seal": bare.seal, "keep": bare.keep, "open": bare.open}[sys.argv[1]]()

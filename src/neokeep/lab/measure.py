@@ -53,9 +53,9 @@ def measured(command: list[str], environment: Mapping[str, str] | None = None) -
     return Run(float(seconds), int(peak) * 1024)
 
 
-def neokeep(*arguments: str) -> Run:
+def neokeep(*arguments: str, environment: Mapping[str, str] | None = None) -> Run:
     """Run a neokeep command."""
-    return measured([sys.executable, "-m", "neokeep", *arguments, "--quiet"])
+    return measured([sys.executable, "-m", "neokeep", *arguments, "--quiet"], environment)
 
 
 def size_of(directory: Path) -> int:
