@@ -115,11 +115,6 @@ def test_a_forged_key_cannot_exhaust_the_machine(n: int, r: int, p: int) -> None
         decode(forged.object_name, forged.encode())
 
 
-def test_a_new_passphrase_costs_as_much_as_is_promised() -> None:
-    assert for_passphrase.__kwdefaults__["cost"] is None
-    assert ScryptParameters(1 << 17, 8, 1, bytes(16)).is_bounded()
-
-
 def test_a_key_of_a_newer_format_is_told() -> None:
     newer = msgspec.structs.replace(KEYS[0], format=key_object.FORMAT + 1).sealed()
     with pytest.raises(RepositoryError, match="newer"):

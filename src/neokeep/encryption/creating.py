@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from socket import gethostname
 from typing import TYPE_CHECKING
 
 from neokeep.encryption.key_object import for_passphrase, for_recipient
@@ -74,11 +71,10 @@ def wraps_of(credentials: Credentials, role: Role, name: str) -> list[Wrap]:
     wraps: list[Wrap] = []
     if credentials.passphrase is not None:
         passphrase = credentials.passphrase
-        named = name or _author()
-        wraps.append(lambda secrets, id_: for_passphrase(secrets, id_, passphrase, role=role, name=named))
+        wraps.append(lambda secrets, id_: for_passphrase(secrets, id_, passphrase, role=role, name=name))
     if credentials.identity is not None:
         public = credentials.identity.public_key().public_bytes_raw()
-        wraps.append(partial(_for_recipient, recipient=public, role=role, name=name or _author()))
+        wraps.append(partial(_for_recipient, recipient=public, role=role, name=name))
     return wraps
 
 
@@ -90,10 +86,3 @@ def recipient_wrap(path: Path, role: Role, name: str) -> Wrap:
 
 def _for_recipient(secrets: Secrets, repository_id: str, *, recipient: bytes, role: Role, name: str) -> KeyObject:
     return for_recipient(secrets, repository_id, recipient, role=role, name=name)
-
-
-def _author() -> str:
-    user = "unknown"
-    with suppress(OSError, KeyError):  # A container may run as a user that has no name.
-        user = getpass.getuser()
-    return f"{user}@{gethostname()}"

@@ -135,8 +135,8 @@ def add_key(
     return key
 
 
-def remove_key(storage: Storage, repository_id: str, identity: str) -> None:
-    """Remove a key by the begin of its id.
+def remove_key(storage: Storage, repository_id: str, identity: str) -> str:
+    """Remove a key by the begin of its id; return the id.
 
     Raises:
         UsageError: there is none, there are several, or it is the last reader key.
@@ -148,6 +148,7 @@ def remove_key(storage: Storage, repository_id: str, identity: str) -> None:
         _require_another_reader(keys, key.id)
         lease.check()
         storage.delete(f"{key_object.PREFIX}/{key.id}")
+    return key.id
 
 
 def replace_key(storage: Storage, repository_id: str, old: Unlocked, wrap: Wrap, reopen: Credentials) -> KeyObject:
