@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.errors import UsageError
 from neokeep.progress import Progress, Silent
-from neokeep.storage.place import Place
+from neokeep.storage.place import NO_KEYS, KeySources, Place
 from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from threading import Event
     from typing import TypeVar
 
+    from neokeep.encryption.secrets import Role
     from neokeep.neo4j.source import Source
     from neokeep.reports import (
         ArchiveEvent,
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
         ExpireReport,
         HoldReport,
         InfoReport,
+        KeyListReport,
+        KeyPairReport,
+        KeyReport,
         LogReport,
         RebuildIndexReport,
         RestoreReport,
@@ -47,14 +51,17 @@ _ONE_DAY = 86_400
 _SEVEN_DAYS = 7 * _ONE_DAY
 
 
-def init(place: Directory | Place) -> Repository:
+def init(
+    place: Directory | Place, *, recipients: Sequence[Directory] = (), writer_recipients: Sequence[Directory] = ()
+) -> Repository:
     """Make a new repository in an empty or new directory, bucket or prefix.
 
-    A directory or URL; or a `neokeep.storage.place.Place`, which also says how to reach it.
+    A directory or URL; or a `neokeep.storage.place.Place`, which also says how to reach it and what opens it. With a
+    key there, or with recipients (files of public keys), it is encrypted; who is only a writer cannot restore.
     """
     from neokeep.repository.open import init_repository
 
-    return init_repository(_place(place))
+    return init_repository(_place(place), _paths(recipients), _paths(writer_recipients))
 
 
 def open_repository(place: Directory | Place) -> Repository:
@@ -316,6 +323,8 @@ def expire(
 
     opened = _repository(repository)
     policy = Policy(keep_last, keep_within, keep_daily, keep_weekly, keep_monthly, keep_yearly)
+    if collect and not dry_run and opened.storage.content_keys is not None:
+        opened.storage.content_keys.require_reader()  # Before anything goes: what is left could not be collected.
     report = expire_backups(opened, policy, database=database, label=label, dry_run=dry_run)
     if dry_run or not collect:
         return report
@@ -366,6 +375,50 @@ def rebuild_index(
     return rebuild(_repository(repository), jobs=jobs or default_jobs(), progress=progress)
 
 
+def key_list(place: Directory | Place) -> KeyListReport:
+    """List the keys of an encrypted repository; no key is needed for it."""
+    from neokeep.repository.keys import describe_keys
+
+    return describe_keys(_place(place))
+
+
+def key_add(
+    place: Directory | Place,
+    *,
+    role: Role = "reader",
+    name: str = "",
+    recipient: Directory | None = None,
+    new: KeySources = NO_KEYS,
+) -> KeyReport:
+    """Add a key for a recipient (a file with a public key), or for the new passphrase that `new` finds."""
+    from neokeep.repository.keys import add_one
+
+    if role not in {"reader", "writer"}:
+        raise UsageError(f"role={role!r} is not known", remedy="Use 'reader' or 'writer'.")
+    return add_one(_place(place), role=role, name=name, recipient=_optional(recipient), new=new)
+
+
+def key_remove(place: Directory | Place, identity: str) -> KeyReport:
+    """Remove a key by its id or the begin of it; the last reader key stays."""
+    from neokeep.repository.keys import remove_one
+
+    return remove_one(_place(place), identity)
+
+
+def key_change_passphrase(place: Directory | Place, new: KeySources) -> KeyReport:
+    """Put the passphrase that `new` finds in the place of the one that opens the repository."""
+    from neokeep.repository.keys import change_passphrase
+
+    return change_passphrase(_place(place), new)
+
+
+def key_generate(path: Directory) -> KeyPairReport:
+    """Make a pair of keys: the private one in a new file, the public one beside it with `.pub` added."""
+    from neokeep.repository.keys import generate
+
+    return generate(Path(path))
+
+
 def _collect(opened: Repository, grace: timedelta | None, *, dry_run: bool, progress: Progress) -> CollectReport:
     from neokeep.repository.collect import collect as collect_garbage
 
@@ -394,6 +447,10 @@ def _repository(place: Repository | Place | Directory) -> Repository:
 
 def _place(place: Directory | Place) -> str | Place:
     return place if isinstance(place, Place) else fspath(place)
+
+
+def _paths(files: Sequence[Directory]) -> tuple[Path, ...]:
+    return tuple(map(Path, _list(files)))
 
 
 def _optional(directory: Directory | None) -> Path | None:

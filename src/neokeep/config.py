@@ -15,12 +15,17 @@ from typing import TYPE_CHECKING
 
 from neokeep.config_file import EMPTY, ConfigurationFile, find_file, read_file
 from neokeep.errors import ConfigurationError, UsageError
-from neokeep.options import BY_NAME, options_of
-from neokeep.storage.place import TIMEOUT_SECONDS, Place, StorageOptions
+from neokeep.options import BY_NAME, KEYS, options_of
+from neokeep.storage.place import TIMEOUT_SECONDS, KeySources, Place, StorageOptions
 
 if TYPE_CHECKING:
     from neokeep.config_file import RepositoryEntry, SourceEntry
     from neokeep.options import Option, Value
+
+PASSPHRASE_VARIABLE = "NEOKEEP_PASSPHRASE"  # noqa: S105  a name
+"""The passphrase itself, for those who have it in the environment anyway; no option, since those are seen by all."""
+
+_PASSPHRASE = "passphrase"  # noqa: S105  a name
 
 Flags = Mapping[str, str | bool | None]
 """What the command line gave: text as it was typed, a truth value for a switch, None for what was not given."""
@@ -80,7 +85,36 @@ class Settings:
             timeout=self.number("repo_timeout") or TIMEOUT_SECONDS,
             bandwidth=self.number("repo_bandwidth"),
         )
-        return Place(self.needed_text("repo"), options)
+        return Place(self.needed_text("repo"), options, self._keys())
+
+    def _keys(self) -> KeySources:
+        from neokeep.cli.terminal import asker
+
+        if "identity_file" not in self.values:
+            return KeySources()
+        return KeySources(
+            passphrase_file=self.path("passphrase_file"),
+            passphrase_command=self.text("passphrase_command"),
+            passphrase=self.text(_PASSPHRASE),
+            identity_file=self.path("identity_file"),
+            prompt=self.switch("passphrase_prompt"),
+            ask=asker(),
+        )
+
+    def new_passphrase(self) -> KeySources:
+        """Give where the passphrase of a new key is found."""
+        from neokeep.cli.terminal import asker
+
+        return KeySources(
+            passphrase_file=self.path("new_passphrase_file"),
+            passphrase_command=self.text("new_passphrase_command"),
+            ask=asker(),
+        )
+
+    def files(self, name: str) -> tuple[Path, ...]:
+        """Give an option that is any number of files."""
+        value = self.values[name]
+        return value if isinstance(value, tuple) else ()
 
     def needed_path(self, name: str) -> Path:
         """Give a path without which the command cannot work."""
@@ -101,7 +135,9 @@ def load_settings(command: str, flags: Flags) -> Settings:
     """Find the values of a command's options in its flags, this process's environment and the file that applies."""
     given = flags.get("config") or os.environ.get("NEOKEEP_CONFIG") or None
     path = find_file(str(given) if given else None, os.environ)
-    return settle(command, flags, os.environ, read_file(path) if path else EMPTY)
+    settings = settle(command, flags, os.environ, read_file(path) if path else EMPTY)
+    os.environ.pop(PASSPHRASE_VARIABLE, None)  # No program that is started later inherits it.
+    return settings
 
 
 def settle(command: str, flags: Flags, environment: Mapping[str, str], file: ConfigurationFile) -> Settings:
@@ -115,7 +151,8 @@ def settle(command: str, flags: Flags, environment: Mapping[str, str], file: Con
     if "repo" in values:
         entry = _repository(values["repo"], file)
         values["repo"] = entry.place if entry else _place(values["repo"])
-        for name in entry.options if entry else ():
+        _settle_keys(values, flags, environment, (entry.options if entry else {}, file.defaults))
+        for name in set(entry.options if entry else ()) - set(KEYS):
             values[name] = _first(BY_NAME[name], flags, environment, entry.options if entry else {})
     named = values.get("sources")
     return Settings(values, () if named is None else _named_sources(str(named), flags, file))
@@ -131,6 +168,27 @@ def _first(option: Option, flags: Flags, environment: Mapping[str, str], in_file
     if option.name in in_file:
         return in_file[option.name]
     return None if option.default is None else option.read(option.default)
+
+
+def _settle_keys(
+    values: dict[str, Value | None],
+    flags: Flags,
+    environment: Mapping[str, str],
+    in_file: tuple[Mapping[str, Value], ...],
+) -> None:
+    """Decide what opens the repository, all of it by the first that says anything: flags, environment, file."""
+    options = [BY_NAME[name] for name in KEYS if name in values]
+    if not options:
+        return
+    places: list[dict[str, Value | None]] = [
+        {option.name: _first(option, flags, {}, {}) for option in options},
+        {option.name: _first(option, {}, environment, {}) for option in options},
+        *({option.name: one.get(option.name) for option in options} for one in in_file),
+    ]
+    places[1][_PASSPHRASE] = environment.get(PASSPHRASE_VARIABLE) or None
+    chosen = next((one for one in places if any(one.values())), {})
+    for name in (*KEYS, _PASSPHRASE):
+        values[name] = chosen.get(name)
 
 
 def _read(option: Option, text: str, origin: str, error: type[UsageError | ConfigurationError]) -> Value:

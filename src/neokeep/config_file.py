@@ -1,8 +1,9 @@
 """neokeep.toml: finding it, reading it, and saying exactly what is wrong with it.
 
-Three tables: [sources.NAME] with `home` and `conf`, [repositories.NAME] with `path` and the options of options.py that
-begin with `repo-`, without that, and [defaults] with all options by their keys. A relative path is relative to the
-file. Whatever is unknown or of the wrong type is an error: a misspelt key must not silently leave a default in force.
+Three tables: [sources.NAME] with `home` and `conf`, [repositories.NAME] with `path`, the options of options.py that
+begin with `repo-`, without that, and those that open a repository, and [defaults] with all options by their keys. A
+relative path is relative to the file. Whatever is unknown or of the wrong type is an error: a misspelt key must not
+silently leave a default in force.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neokeep.errors import AccessError, ConfigurationError, UsageError
-from neokeep.options import COUNT, FILE, OPTIONS, SWITCH
+from neokeep.options import COUNT, FILE, KEYS, OPTIONS, SWITCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -143,7 +144,7 @@ class _Reader:
         known = {
             key.removeprefix(_OF_REPOSITORIES): option
             for key, option in _KEYS.items()
-            if key.startswith(_OF_REPOSITORIES)
+            if key.startswith(_OF_REPOSITORIES) or option.name in KEYS
         }
         self.only(entry, where, ("path", *known))
         options = {

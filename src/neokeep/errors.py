@@ -122,6 +122,30 @@ class UnreachableError(NeokeepError):
     meaning = "the storage of the repository does not answer, or its bucket or directory is gone"
 
 
+class WrongKeyError(NeokeepError):
+    """The passphrase is wrong, or no key of the repository is made for the identity that was given."""
+
+    kind = "wrong_key"
+    exit_status = 21
+    meaning = "the passphrase is wrong, or no key of the repository fits the identity"
+
+
+class KeyNeededError(NeokeepError):
+    """The repository is encrypted, and no key was given, or one that may not do what was asked for."""
+
+    kind = "key_needed"
+    exit_status = 22
+    meaning = "the repository is encrypted: no key was given, or only a writer's where a reader's is needed"
+
+
+class NotEncryptedError(NeokeepError):
+    """A key was given for a repository that is not encrypted: what was expected there is not what is there."""
+
+    kind = "not_encrypted"
+    exit_status = 23
+    meaning = "a key was given, but the repository is not encrypted"
+
+
 class InterruptedByUser(NeokeepError):
     """A signal ended the command; nothing half-done is visible."""
 
@@ -146,6 +170,9 @@ ERRORS: tuple[type[NeokeepError], ...] = (
     CredentialsError,
     ClockError,
     UnreachableError,
+    WrongKeyError,
+    KeyNeededError,
+    NotEncryptedError,
     NeokeepError,
     InterruptedByUser,
 )

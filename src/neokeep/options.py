@@ -19,7 +19,7 @@ from neokeep.storage.place import RETRIES, TIMEOUT_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Value = str | int | float | bool | Path | datetime
+Value = str | int | float | bool | Path | datetime | tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,11 @@ class Option:
         if not self.in_environment:
             return None
         return self.own_variable or f"NEOKEEP_{self.name.upper()}"
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether the flag may be given several times."""
+        return self.kind is FILES
 
     @property
     def is_switch(self) -> bool:
@@ -125,6 +130,10 @@ def _read_path(text: str) -> Path:
     return Path(_read_name(text)).expanduser()
 
 
+def _read_paths(text: str) -> tuple[Path, ...]:
+    return tuple(map(_read_path, text.split("\n")))
+
+
 def _read_endpoint(text: str) -> str:
     # Whatever stands before an @ would be a user and a password, so the text is not repeated.
     if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", text.strip()):
@@ -140,6 +149,8 @@ PLACE = Kind("REPOSITORY", _read_name)
 CHOICE = Kind("CHOICE", _read_name)
 DIRECTORY = Kind("DIRECTORY", _read_path)
 FILE = Kind("FILE", _read_path)
+FILES = Kind("FILE", _read_paths)
+"""Several files, one a line; as a flag, given once for each."""
 COUNT = Kind("NUMBER", _read_count)
 RATE = Kind("RATE", units.parse_rate)
 SIZE = Kind("SIZE", units.parse_size)
@@ -153,11 +164,16 @@ WORK = (
     "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "expire", "hold",
     "release", "collect", "rebuild-index",
 )  # fmt: skip
+OPENS = ("key add", "key remove", "key change-passphrase")
+KEY = ("key generate", "key list", *OPENS)
+REACHES_A_REPOSITORY = (*WORK, *KEY[1:])
+OPENS_A_REPOSITORY = (*WORK, *OPENS)
+NEW_PASSPHRASE = ("key add", "key change-passphrase")
 LAB = (
     "lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin",
     "lab compare-recovery",
 )  # fmt: skip
-EVERY = (*WORK, *LAB)
+EVERY = (*WORK, *KEY, *LAB)
 REACHES_A_SOURCE = ("backup", "archive", "restore", "check")
 TAKES_BACKUPS = ("backup", "archive")
 
@@ -167,40 +183,92 @@ OPTIONS: tuple[Option, ...] = (
         "repo", PLACE,
         "The repository: a directory, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, "
         "sftp://USER@HOST:PORT/PATH, or a name of [repositories] in neokeep.toml.",
-        WORK,
+        REACHES_A_REPOSITORY,
     ),
     Option(
-        "repo_endpoint", URL, "The server of the object store, where it is not the cloud's own.", WORK,
+        "repo_endpoint", URL, "The server of the object store, where it is not the cloud's own.",
+        REACHES_A_REPOSITORY,
     ),
     Option(
-        "repo_region", NAME, "The region of the bucket. Not set: the one of AWS's environment or profile.", WORK,
+        "repo_region", NAME, "The region of the bucket. Not set: the one of AWS's environment or profile.",
+        REACHES_A_REPOSITORY,
     ),
     Option(
         "repo_addressing", CHOICE,
         "Where requests to S3 name the bucket: in the path or in the host; auto is host at Amazon, path elsewhere.",
-        WORK, default="auto", choices=("auto", "path", "host"),
+        REACHES_A_REPOSITORY, default="auto", choices=("auto", "path", "host"),
     ),
     Option(
-        "repo_ca_file", FILE, "Certificates (PEM) to trust beside the system's, for an object store of your own.", WORK,
+        "repo_ca_file", FILE, "Certificates (PEM) to trust beside the system's, for an object store of your own.",
+        REACHES_A_REPOSITORY,
     ),
     Option(
-        "repo_key_file", FILE, "The private key for SFTP, beside those of ssh-agent and ~/.ssh.", WORK,
+        "repo_key_file", FILE, "The private key for SFTP, beside those of ssh-agent and ~/.ssh.",
+        REACHES_A_REPOSITORY,
     ),
     Option(
-        "repo_known_hosts", FILE, "The file with the host key of the SFTP server, instead of ~/.ssh/known_hosts.", WORK,
+        "repo_known_hosts", FILE, "The file with the host key of the SFTP server, instead of ~/.ssh/known_hosts.",
+        REACHES_A_REPOSITORY,
     ),
     Option(
         "repo_retries", COUNT, "How often something is tried again that a storage did not do for a passing reason.",
-        WORK, default=str(RETRIES),
+        REACHES_A_REPOSITORY, default=str(RETRIES),
     ),
     Option(
         "repo_timeout", DURATION,
         "Give one request to a storage up after this time; one pack, 32 MiB, has to go through in it.",
-        WORK, default=f"{TIMEOUT_SECONDS}s",
+        REACHES_A_REPOSITORY, default=f"{TIMEOUT_SECONDS}s",
     ),
     Option(
         "repo_bandwidth", RATE,
-        "Exchange no more than this with the storage on average, such as 20MB/s. Not set: as fast as it goes.", WORK,
+        "Exchange no more than this with the storage on average, such as 20MB/s. Not set: as fast as it goes.",
+        REACHES_A_REPOSITORY,
+    ),
+    Option(
+        "passphrase_file", FILE, "The file with the passphrase of an encrypted repository; /dev/stdin works too.",
+        OPENS_A_REPOSITORY,
+    ),
+    Option(
+        "passphrase_command", TEXT,
+        "A command that prints the passphrase, such as 'pass show neokeep'. No shell runs it.",
+        OPENS_A_REPOSITORY,
+    ),
+    Option(
+        "passphrase_prompt", SWITCH,
+        "Ask for the passphrase on the terminal, which is done there anyway where no key is given; with init, encrypt.",
+        OPENS_A_REPOSITORY, default="false", in_environment=False, in_file=False,
+    ),
+    Option(
+        "identity_file", FILE,
+        "The file with a private key (X25519, PEM) that opens an encrypted repository.",
+        OPENS_A_REPOSITORY,
+    ),
+    Option(
+        "recipient", FILES,
+        "A file with a public key (X25519, PEM): its owner can read and write. With init it may be given repeatedly.",
+        ("init", "key add"), in_environment=False, in_file=False,
+    ),
+    Option(
+        "writer_recipient", FILES,
+        "The same for one who can only write: make backups, and not restore them. It may be given repeatedly.",
+        ("init",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "role", CHOICE, "Who opens the new key: a reader can do all, a writer can make backups and not restore them.",
+        ("key add",), default="reader", choices=("reader", "writer"), in_environment=False, in_file=False,
+    ),
+    Option(
+        "key_name", TEXT,
+        "What to call the new key; everybody can read it. Not set: the name of the recipient's file, or none.",
+        ("key add",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "new_passphrase_file", FILE, "The file with the new passphrase. Not set: it is asked for on the terminal.",
+        NEW_PASSPHRASE, in_environment=False, in_file=False,
+    ),
+    Option(
+        "new_passphrase_command", TEXT, "A command that prints the new passphrase.",
+        NEW_PASSPHRASE, in_environment=False, in_file=False,
     ),
     Option(
         "home", DIRECTORY, "The home of the Neo4j server (for packages /var/lib/neo4j), or a Docker data directory.",
@@ -416,6 +484,9 @@ OPTIONS: tuple[Option, ...] = (
         "config", FILE, "The configuration file, instead of the neokeep.toml found by itself.", EVERY, in_file=False,
     ),
 )  # fmt: skip
+
+KEYS = ("passphrase_file", "passphrase_command", "identity_file", "passphrase_prompt")
+"""The options that open an encrypted repository: they are taken together, from the first place that names any."""
 
 BY_NAME = {option.name: option for option in OPTIONS}
 

@@ -42,7 +42,8 @@ class Work:
 
 
 REPOSITORY = SimpleNamespace(
-    storage=SimpleNamespace(url="/backup/neo4j"),
+    storage=SimpleNamespace(url="/backup/neo4j", content_keys=None),
+    encrypted=False,
     config=SimpleNamespace(repository_id="6de05d63-eb1e-459c-8330-c997e300ec49", format=1, features=()),
 )
 
@@ -64,6 +65,11 @@ FUNCTIONS = (
     ("neokeep.repository.holds", "release_holds"),
     ("neokeep.repository.holds", "describe_holds"),
     ("neokeep.repository.reindex", "rebuild_index"),
+    ("neokeep.repository.keys", "describe_keys"),
+    ("neokeep.repository.keys", "add_one"),
+    ("neokeep.repository.keys", "remove_one"),
+    ("neokeep.repository.keys", "change_passphrase"),
+    ("neokeep.repository.keys", "generate"),
     ("neokeep.neo4j.source", "find_source"),
 )
 

@@ -13,7 +13,7 @@ from neokeep.capture.options import CaptureOptions
 from neokeep.capture.policy import FullPolicy
 from neokeep.repository.expiry import Policy
 from neokeep.restore.targets import NEWEST, Moment
-from neokeep.storage.place import Place
+from neokeep.storage.place import KeySources, Place
 from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
@@ -293,8 +293,16 @@ def test_check_ends_with_the_kind_of_its_first_error(work: Work, run: Run) -> No
 
 def test_init_says_what_comes_next(work: Work, run: Run) -> None:
     ran = run("init --repo /backup/neo4j")
-    assert work.arguments_of("init_repository") == (Place("/backup/neo4j"),)
+    assert work.arguments_of("init_repository") == (Place("/backup/neo4j"), (), ())
     assert "neokeep backup --home NEO4J_HOME --repo /backup/neo4j" in ran.out
+    assert "It is not encrypted" in ran.out
+
+
+def test_init_hands_on_every_recipient(work: Work, run: Run) -> None:
+    run("init --repo /r --recipient a.pub --recipient b.pub --writer-recipient c.pub --passphrase-file p")
+    place, recipients, writers = work.arguments_of("init_repository")
+    assert place == Place("/r", keys=KeySources(passphrase_file=Path("p")))
+    assert (recipients, writers) == ((Path("a.pub"), Path("b.pub")), (Path("c.pub"),))
 
 
 def test_expire_hands_on_its_rules_and_then_collects(work: Work, run: Run) -> None:

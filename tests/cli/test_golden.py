@@ -43,6 +43,11 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("collect@the-storage-refused", "collect --repo /r", {"collect": samples.REFUSED}, 17),
     ("hold", "hold LABEL --reason audit --repo /r", {"place_hold": None, "describe_holds": samples.HELD}, 0),
     ("release", "release LABEL --repo /r", {"release_holds": None, "describe_holds": samples.RELEASED}, 0),
+    ("key-generate", "key generate id.pem", {"generate": samples.KEY_PAIR}, 0),
+    ("key-list", "key list --repo /r", {"describe_keys": samples.KEYS}, 0),
+    ("key-add", "key add --repo /r --recipient host.pem.pub", {"add_one": samples.KEY_ADDED}, 0),
+    ("key-remove", "key remove 4f --repo /r", {"remove_one": samples.KEY_REMOVED}, 0),
+    ("key-change-passphrase", "key change-passphrase --repo /r", {"change_passphrase": samples.KEY_CHANGED}, 0),
     ("rebuild-index", "rebuild-index --repo /r", {"rebuild_index": samples.REBUILT}, 0),
     (
         "error",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from neokeep.errors import IntegrityError, NeokeepError
+from neokeep.errors import IntegrityError, KeyNeededError, NeokeepError
 from neokeep.repository.chains import chain_of
 from neokeep.repository.merging import merge_segments, plan_merges, plan_removals
 from neokeep.repository.segment import SegmentMissing, list_segments, read_segment
@@ -49,9 +49,14 @@ class Upkeep:
     def run(self, base: Manifest) -> Done:
         """Merge small segments of a chain, and remove those that a larger one stands for long enough.
 
-        A segment that turns out to be damaged is marked so, as a verification does: it is archived anew then.
+        A segment that turns out to be damaged is marked so, as a verification does: it is archived anew then. With a
+        writer's key alone nothing is merged, and that is told.
         """
         done = Done()
+        keys = self._repository.storage.content_keys
+        if keys is not None and not keys.can_open:
+            done.problem = _only_a_writer()
+            return done
         # What was merged long ago goes first: once it is merged again, its parts have to wait for another hour.
         for work in (self._remove, self._merge):
             try:
@@ -108,3 +113,10 @@ class Upkeep:
             self._repository.mark_damaged(segment.hash)
             return False
         return True
+
+
+def _only_a_writer() -> KeyNeededError:
+    return KeyNeededError(
+        "segments are not merged here, since only a writer key is at hand",
+        remedy="Nothing is lost by it, but restores read more and smaller objects; each full backup begins anew.",
+    )

@@ -105,7 +105,9 @@ class _ClickCommand(click.Command):
     def invoke(self, ctx: click.Context) -> int:
         """Run the command; its exit status."""
         names = {argument.name for argument in self.command.arguments}
-        flags = {name: value for name, value in ctx.params.items() if name not in names}
+        # Of a flag that may be repeated, what was given is handed on as lines of one text.
+        given = {name: value for name, value in ctx.params.items() if name not in names}
+        flags = {name: "\n".join(one) or None if isinstance(one, tuple) else one for name, one in given.items()}
         arguments = {name: ctx.params[name] for name in names}
         return execute(self.command, flags, arguments, ctx.ensure_object(Printer))
 
@@ -153,7 +155,8 @@ def _click_option(option: Option) -> click.Option:
             [option.flag, option.name], type=kind, metavar=f"[{option.metavar}]",
             is_flag=False, flag_value=option.alone, help=shown,
         )  # fmt: skip
-    return click.Option([option.flag, option.name], type=kind, metavar=option.metavar, help=shown)
+    repeated = option.is_repeated
+    return click.Option([option.flag, option.name], type=kind, metavar=option.metavar, help=shown, multiple=repeated)
 
 
 def option_help(option: Option) -> str:

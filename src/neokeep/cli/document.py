@@ -47,6 +47,11 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "release": reports.HoldReport,
     "collect": reports.CollectReport,
     "rebuild-index": reports.RebuildIndexReport,
+    "key generate": reports.KeyPairReport,
+    "key list": reports.KeyListReport,
+    "key add": reports.KeyReport,
+    "key remove": reports.KeyReport,
+    "key change-passphrase": reports.KeyReport,
     "lab fetch": lab.LabDistribution,
     "lab versions": lab.LabVersions,
     "lab status": lab.LabServer,
@@ -62,6 +67,7 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
     reports.ExpiryLine,
     reports.CollectReport,
     reports.Failure,
+    reports.KeyInfo,
     reports.TransactionInfo,
     reports.ChangeCounts,
     reports.VerifiedBackup,
@@ -72,6 +78,7 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
 FUNCTIONS = (
     api.init, api.open_repository, api.find_source, api.backup, api.archive, api.restore, api.info, api.log, api.verify,
     api.check, api.expire, api.hold, api.release, api.collect, api.rebuild_index,
+    api.key_list, api.key_add, api.key_remove, api.key_change_passphrase, api.key_generate,
 )  # fmt: skip
 
 CONFIGURATION = f"""## The configuration file
@@ -91,6 +98,7 @@ path = "/backup/neo4j"
 path = "s3://bucket/neo4j"
 endpoint = "https://store.example:9000"   # any option that begins with --repo-, without that
 ca-file = "/etc/neokeep/store-ca.pem"
+passphrase-file = "/etc/neokeep/far.passphrase"   # or passphrase-command, or identity-file: what opens it
 
 [defaults]
 rate-limit = "50MB/s"
@@ -107,6 +115,10 @@ The flag; else the environment variable; else the file; else the default. `NEO4J
 `NEO4J_HOME`, where that is set, and not for a source that `--source` chose. An option without a variable in the table
 belongs to one call and is taken from the command line only. Sizes are written `500MB` (1000) or `512MiB` (1024), times
 `90s`, `1h30m`, `7d`.
+
+What opens a repository is taken together from the first place that says any of it: the flags, the environment, the
+repository in the file, `[defaults]`. `NEOKEEP_PASSPHRASE` is the passphrase itself and counts with the environment.
+There is no flag for it, since everybody on a machine can see those, and no program that neokeep starts inherits it.
 
 Two variables are no options: `NEOKEEP_DEBUG=1` prints the traceback of a defect, `NEOKEEP_CACHE` is the directory where
 the lab keeps what it fetched (else `$XDG_CACHE_HOME/neokeep`, `~/.cache/neokeep`).

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "expire", "hold",
-    "release", "collect", "rebuild-index", "lab",
+    "release", "collect", "rebuild-index", "key", "lab",
 )  # fmt: skip
 READER_GONE = 128 + signal.SIGPIPE
 
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     printer = Printer(json=wants_json(given, os.environ))
     if given[:1] == ["help"]:
         given = [*given[1:], "--help"]
-    elif given in ([], ["lab"]):
+    elif given in ([], ["key"], ["lab"]):
         given = [*given, "--help"]
     try:
         with _terminated_as_interrupted():

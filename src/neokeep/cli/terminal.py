@@ -151,3 +151,19 @@ class Bar:
     def close(self) -> None:
         """Take the bar off the terminal."""
         self._bar.stop()
+
+
+def asker() -> Callable[[str], str] | None:
+    """Give what asks for a secret without showing it; None where there is no terminal to ask on."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+
+    def ask(text: str) -> str:
+        import getpass
+
+        try:
+            return getpass.getpass(text, stream=sys.stderr)
+        except EOFError:
+            return ""
+
+    return ask

@@ -37,9 +37,9 @@ def block_size(file_size: int) -> int:
     return next((size for limit, size in _SIZES if file_size <= limit), LARGEST_BLOCK)
 
 
-def block_id(content: Buffer) -> bytes:
-    """Name a block by its content: 32 bytes of BLAKE3."""
-    return blake3(content).digest()
+def block_id(content: Buffer, key: bytes | None = None) -> bytes:
+    """Name a block by its content: 32 bytes of BLAKE3, of an encrypted repository with its key."""
+    return (blake3(content) if key is None else blake3(content, key=key)).digest()
 
 
 class BlockEncoder:
@@ -61,20 +61,20 @@ class BlockEncoder:
         return codec, bytes([record_size]) + packed if codec == COLUMNS else packed
 
 
-def decode_block(stored: memoryview, identity: bytes, size: int) -> bytes | memoryview:
+def decode_block(stored: memoryview, identity: bytes, size: int, key: bytes | None = None) -> bytes | memoryview:
     """Undo `BlockEncoder.encode` and prove that the content is the one named `identity`.
 
     Raises:
         IntegrityError: it is not.
     """
     if not stored:
-        raise _damaged(identity)
+        raise damaged_block(identity)
     try:
         content = _decoded(stored[0], stored[1:], size)
     except ZstdError as problem:
-        raise _damaged(identity) from problem
-    if content is None or len(content) != size or block_id(content) != identity:
-        raise _damaged(identity)
+        raise damaged_block(identity) from problem
+    if content is None or len(content) != size or block_id(content, key) != identity:
+        raise damaged_block(identity)
     return content
 
 
@@ -89,7 +89,8 @@ def _decoded(codec: int, payload: memoryview, size: int) -> bytes | memoryview |
     return from_columns(decompress(payload[1:], size), payload[0])
 
 
-def _damaged(identity: bytes) -> IntegrityError:
+def damaged_block(identity: bytes) -> IntegrityError:
+    """Make the error for a block that is not what its id says."""
     return IntegrityError(
         f"block {identity.hex()} is damaged", remedy="Run 'neokeep verify' to see which backups it touches."
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from neokeep.repository.segment import SegmentHeader, SegmentName, contiguous, list_segments, read_segment
+from neokeep.repository.segment import SegmentHeader, SegmentName, contiguous, list_segments, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,4 +90,4 @@ def end_of(repository: Repository, chain: Chain) -> ChainEnd:
 
 def header_of(repository: Repository, segment: SegmentName) -> SegmentHeader:
     """Read what a segment says of itself."""
-    return read_segment(repository.storage, segment)[0]
+    return read_header(repository.storage, segment)

@@ -92,9 +92,12 @@ def collect(
     Raises:
         LockedError: another process collects.
         IntegrityError: a backup cannot be read, so what it needs is not known; nothing was deleted.
+        KeyNeededError: the repository is encrypted, and only a writer's key is at hand.
     """
     began = time.monotonic()
     storage = repository.storage
+    if storage.content_keys is not None:
+        storage.content_keys.require_reader()
     done = _Done()
     if dry_run:
         view = _look(repository, storage_time(storage), lambda: None)

@@ -14,6 +14,7 @@ import msgspec
 from blake3 import blake3
 
 from neokeep.compression import ZstdError, compress, decompress
+from neokeep.errors import IntegrityError
 from neokeep.storage.base import ObjectMissing
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def list_condemned(storage: Storage) -> list[Condemned]:
     for item in storage.list(PREFIX):
         try:
             content = _decode(item.name, storage.read(item.name))
-        except ObjectMissing:
+        except (ObjectMissing, IntegrityError):
             continue
         if content is not None:
             packs = tuple(content.packs[at : at + _ID_SIZE] for at in range(0, len(content.packs), _ID_SIZE))

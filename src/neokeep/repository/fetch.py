@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from neokeep.errors import IntegrityError, RepositoryError
-from neokeep.repository.block import decode_block
 from neokeep.repository.pack import pack_name
 from neokeep.workers import run_workers
 
@@ -143,9 +142,10 @@ def _run(reader: BlockReader, plan: FetchPlan, job: Job, sink: Sink) -> None:
         identity = wanted.ids[row].tobytes()
         damage = problem
         if damage is None and identity != previous:
-            at = int(plan.offset[row]) - job.start
+            place = int(plan.offset[row])
+            stored = data[place - job.start : place - job.start + int(plan.stored[row])]
             try:
-                content = decode_block(data[at : at + int(plan.stored[row])], identity, size)
+                content = reader.decode(job.pack, place, stored, identity, size)
                 previous = identity
             except IntegrityError as found:
                 damage = IntegrityError(f"{found.message}, in {name}", remedy=found.remedy)

@@ -16,7 +16,7 @@ import msgspec
 from blake3 import blake3
 
 from neokeep import reports
-from neokeep.errors import RepositoryError, UsageError
+from neokeep.errors import IntegrityError, RepositoryError, UsageError
 from neokeep.repository.lease import leased
 from neokeep.repository.manifest import manifest_name
 from neokeep.storage.base import ObjectExists, ObjectMissing
@@ -110,6 +110,8 @@ def list_holds(storage: Storage) -> list[Hold]:
             content = _decode(identity, storage.read(item.name))
         except ObjectMissing:
             continue
+        except IntegrityError:
+            content = None
         if content is None:
             found.append(Hold(label, identity, "the hold cannot be read", None, item.created, "unknown"))
         else:

@@ -14,7 +14,7 @@ import numpy as np
 from blake3 import blake3
 
 from neokeep.errors import IntegrityError
-from neokeep.repository.pack import ENTRY, Pack
+from neokeep.repository.pack import ENTRY, SEAL_SIZE, Pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,15 +22,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAGIC = b"NKINDX1\n"
+SEALED_MAGIC = b"NKINDX2\n"
 _HEAD = struct.Struct("<8sI4x")
 _PACK = struct.Struct("<32sQI4x")
+_SEALED_PACK = struct.Struct(f"<32sQI4x{SEAL_SIZE}s")
 
 
 def encode_index(packs: Sequence[Pack]) -> bytes:
-    """Serialise the footers of some packs as one index object."""
-    parts = [_HEAD.pack(MAGIC, len(packs))]
+    """Serialise the footers of some packs as one index object; of sealed packs with what their keys come from."""
+    sealed = any(pack.seal for pack in packs)
+    parts = [_HEAD.pack(SEALED_MAGIC if sealed else MAGIC, len(packs))]
     for pack in packs:
-        parts += [_PACK.pack(pack.identity, pack.size, len(pack.entries)), pack.entries.tobytes()]
+        facts = (pack.identity, pack.size, len(pack.entries))
+        parts += [_SEALED_PACK.pack(*facts, pack.seal) if sealed else _PACK.pack(*facts), pack.entries.tobytes()]
     return b"".join(parts)
 
 
@@ -47,25 +51,30 @@ def decode_index(name: str, data: bytes) -> tuple[Pack, ...]:
     """
     if index_name(data) != name:
         raise IntegrityError(f"{name} is damaged", remedy="It is only a cache: neokeep reads the packs instead.")
-    _, count = _HEAD.unpack_from(data, 0)
+    magic, count = _HEAD.unpack_from(data, 0)
+    layout = _SEALED_PACK if magic == SEALED_MAGIC else _PACK
     packs: list[Pack] = []
     at = _HEAD.size
     for _ in range(count):
-        identity, size, entries = _PACK.unpack_from(data, at)
-        at += _PACK.size
-        packs.append(Pack(identity, size, np.frombuffer(data, ENTRY, entries, at)))
+        identity, size, entries, *seal = layout.unpack_from(data, at)
+        at += layout.size
+        packs.append(Pack(identity, size, np.frombuffer(data, ENTRY, entries, at), *seal))
         at += entries * ENTRY.itemsize
     return tuple(packs)
 
 
 @dataclass(frozen=True, slots=True)
 class PackInfo:
-    """A pack of the index: id, size in bytes, whether a verification found it damaged, and whether it is condemned."""
+    """A pack of the index: id, size in bytes, whether a verification found it damaged, and whether it is condemned.
+
+    `seal` is what the key of its blocks comes from; empty where they are not sealed.
+    """
 
     identity: bytes
     size: int
     damaged: bool
     condemned: bool = False
+    seal: bytes = b""
 
 
 class Location(NamedTuple):
@@ -93,7 +102,8 @@ class BlockIndex:
             unique.values(), key=lambda pack: (pack.identity in damaged, pack.identity in condemned, pack.identity)
         )
         self.packs = tuple(
-            PackInfo(pack.identity, pack.size, pack.identity in damaged, pack.identity in condemned) for pack in ordered
+            PackInfo(pack.identity, pack.size, pack.identity in damaged, pack.identity in condemned, pack.seal)
+            for pack in ordered
         )
         entries = np.concatenate([pack.entries for pack in ordered]) if ordered else np.empty(0, ENTRY)
         numbers = np.repeat(

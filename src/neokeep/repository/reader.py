@@ -1,4 +1,4 @@
-"""Reading single blocks: the storage, and the index as it was when the work began."""
+"""Reading blocks: the storage, and the index as it was when the work began."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neokeep.errors import IntegrityError
-from neokeep.repository.block import ID_SIZE, decode_block
+from neokeep.repository.block import ID_SIZE, damaged_block, decode_block
 from neokeep.repository.pack import pack_name
 from neokeep.storage.base import ObjectMissing
 
@@ -25,9 +25,18 @@ class BlockReader:
     storage: Storage
     index: BlockIndex
 
+    def __post_init__(self) -> None:
+        # Told at once and not block by block: whoever has only a writer's key can read none.
+        if self.storage.content_keys is not None:
+            self.storage.content_keys.require_reader()
+
     @classmethod
     def of(cls, repository: Repository) -> BlockReader:
-        """Read the index of a repository as it is now."""
+        """Read the index of a repository as it is now.
+
+        Raises:
+            KeyNeededError: the repository is encrypted, and only a writer's key is at hand.
+        """
         return cls(repository.storage, repository.read_index())
 
     def fetch(self, identity: bytes, size: int) -> bytes:
@@ -42,9 +51,26 @@ class BlockReader:
                 f"block {identity.hex()} is missing", remedy="Run 'neokeep verify' to see which backups this touches."
             )
         location = self.index.locate(np.array([row]))
-        name = pack_name(self.index.packs[int(location.pack[0])].identity)
+        pack, offset = int(location.pack[0]), int(location.offset[0])
         try:
-            stored = self.storage.read(name, int(location.offset[0]), int(location.stored[0]))
+            stored = self.storage.read(pack_name(self.index.packs[pack].identity), offset, int(location.stored[0]))
         except ObjectMissing as problem:
             raise IntegrityError(problem.message, remedy=problem.remedy) from problem
-        return bytes(decode_block(memoryview(stored), identity, size))
+        return bytes(self.decode(pack, offset, memoryview(stored), identity, size))
+
+    def decode(self, pack: int, offset: int, stored: memoryview, identity: bytes, size: int) -> bytes | memoryview:
+        """Open and decode a block that was read at an offset of a pack, and prove that it is the one named `identity`.
+
+        Raises:
+            IntegrityError: it is not.
+        """
+        keys = self.storage.content_keys
+        if keys is None:
+            return decode_block(stored, identity, size)
+        from neokeep.encryption.content import NotSealed
+
+        try:
+            plain = keys.seal_of(self.index.packs[pack].seal).open(offset, stored, identity)
+        except NotSealed as problem:
+            raise damaged_block(identity) from problem
+        return decode_block(memoryview(plain), identity, size, keys.block_ids)

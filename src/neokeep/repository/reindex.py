@@ -93,6 +93,7 @@ def rebuild_index(repository: Repository, *, jobs: int, progress: Progress) -> r
 
 def _read_footers(storage: Storage, lease: Lease, jobs: int, progress: Progress) -> tuple[list[Pack], dict[str, str]]:
     items = pack_identities(storage.list("packs"))
+    sealed = storage.content_keys is not None
     pending: Iterator[tuple[bytes, StoredObject]] = iter(sorted(items.items()))
     packs: list[Pack] = []
     unreadable: dict[str, str] = {}
@@ -106,7 +107,7 @@ def _read_footers(storage: Storage, lease: Lease, jobs: int, progress: Progress)
             if item is None:
                 return
             try:
-                pack = read_footer(identity, item.size, partial(storage.read, item.name))
+                pack = read_footer(identity, item.size, partial(storage.read, item.name), sealed=sealed)
             except NeokeepError as problem:
                 with lock:
                     unreadable[item.name] = problem.message

@@ -1,8 +1,8 @@
 """A repository: its configuration, its backups, and the way to its blocks.
 
-Opening reads one small object. Everything is write-once; any number of processes may write at the same time. The seams
-for later: `config` carries required features, all object bodies pass through the codecs of this package, and all
-storage through the Storage interface.
+Opening reads one small object, and the keys where it is encrypted. Everything is write-once; any number of processes
+may write at the same time. `config` carries required features, all object bodies pass through the codecs of this
+package, and all storage through the Storage interface: of an encrypted repository it seals names and objects.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from blake3 import blake3
 
-from neokeep.errors import IntegrityError, NeokeepError, RepositoryError
+from neokeep.errors import IntegrityError, NeokeepError, NotEncryptedError, RepositoryError
 from neokeep.repository.condemned import condemned_packs
 from neokeep.repository.manifest import (
     PREFIX,
@@ -29,17 +29,20 @@ from neokeep.repository.manifest import (
 )
 from neokeep.repository.sessions import is_revoked, require_session, revoked_writers, void
 from neokeep.storage.base import ObjectExists, ObjectMissing, Storage, StoredObject
+from neokeep.storage.place import NO_KEYS, KeySources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from neokeep.encryption.creating import FirstKeys
     from neokeep.repository.index import BlockIndex
     from neokeep.repository.pack import Pack
 
 FORMAT = 1
 CONFIG = "config"
 DAMAGED = "damaged"
-FEATURES: frozenset[str] = frozenset()
+ENCRYPTION = "encryption"
+FEATURES: frozenset[str] = frozenset({ENCRYPTION})
 """Required features that this version understands."""
 
 
@@ -77,39 +80,60 @@ class Repository:
         self.config = config
         storage.expect(CONFIG)
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether what is stored can be read with a key only."""
+        return ENCRYPTION in self.config.features
+
     @classmethod
-    def create(cls, storage: Storage) -> Repository:
-        """Make a new repository in an empty place.
+    def create(cls, storage: Storage, keys: FirstKeys | None = None) -> Repository:
+        """Make a new repository in an empty place, encrypted where there are keys.
 
         Raises:
             RepositoryError: there is one already, or the place does not honour create-if-absent.
         """
+        features = () if keys is None else (ENCRYPTION,)
         config = RepositoryConfig(
-            format=FORMAT, repository_id=str(uuid.uuid4()), created_at=datetime.now(UTC), features=()
+            format=FORMAT, repository_id=str(uuid.uuid4()), created_at=datetime.now(UTC), features=features
         ).sealed()
+        # Keys first: a repository that exists can be opened.
+        stored = [] if keys is None else keys.store(storage, config.repository_id)
         try:
             storage.create(CONFIG, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
         except ObjectExists as problem:
+            if keys is not None:
+                keys.take_back(storage, stored)
             raise RepositoryError(
                 f"{storage.url} holds a repository already", remedy="Use it as it is, or choose another place."
             ) from problem
-        return cls(storage, config)
+        if keys is None:
+            return cls(storage, config)
+        from neokeep.encryption.sealed import Sealed
+
+        return cls(Sealed(storage, keys.secrets), config)
 
     @classmethod
-    def open(cls, storage: Storage) -> Repository:
+    def open(cls, storage: Storage, keys: KeySources = NO_KEYS) -> Repository:
         """Open an existing repository.
 
         Raises:
             RepositoryError: there is none, or its format is newer than this neokeep.
+            KeyNeededError, WrongKeyError: it is encrypted, and no key is given or none fits.
+            NotEncryptedError: a key is given, and it is not encrypted.
         """
-        try:
-            data = storage.read(CONFIG)
-        except ObjectMissing as problem:
-            raise RepositoryError(
-                f"there is no neokeep repository in {storage.url}",
-                remedy=f"Check --repo, or make one with: neokeep init --repo {storage.url}",
-            ) from problem
-        return cls(storage, _read_config(data, storage.url))
+        config = read_config(storage)
+        if ENCRYPTION in config.features:
+            from neokeep.encryption.keyring import unlock
+            from neokeep.encryption.sealed import Sealed
+
+            return cls(Sealed(storage, unlock(storage, config.repository_id, keys).secrets), config)
+        if keys.given:
+            raise NotEncryptedError(
+                f"{storage.url} is not encrypted, and a key was given",
+                remedy="Check that it is the right repository. If it is, leave the key out: what is stored there can "
+                "be read by everybody who can read the storage.",
+            )
+        return cls(storage, config)
 
     def manifests(self) -> Iterator[Manifest | DamagedManifest]:
         """Read every manifest, oldest first; damaged ones are told, not raised."""
@@ -232,7 +256,9 @@ class Repository:
             pack = listed.get(identity)
             if pack is None:
                 try:
-                    pack = read_footer(identity, item.size, partial(self.storage.read, item.name))
+                    pack = read_footer(
+                        identity, item.size, partial(self.storage.read, item.name), sealed=self.encrypted
+                    )
                 except (IntegrityError, ObjectMissing):
                     continue
             if pack.size == item.size:
@@ -253,6 +279,23 @@ class _Format(msgspec.Struct, frozen=True):
     """The part of a config object that every version of neokeep has to understand."""
 
     format: int
+
+
+def read_config(storage: Storage) -> RepositoryConfig:
+    """Read what a repository says of itself; no key is needed for it.
+
+    Raises:
+        RepositoryError: there is none, or its format is newer than this neokeep.
+        IntegrityError: it is damaged.
+    """
+    try:
+        data = storage.read(CONFIG)
+    except ObjectMissing as problem:
+        raise RepositoryError(
+            f"there is no neokeep repository in {storage.url}",
+            remedy=f"Check --repo, or make one with: neokeep init --repo {storage.url}",
+        ) from problem
+    return _read_config(data, storage.url)
 
 
 def _read_config(data: bytes, url: str) -> RepositoryConfig:

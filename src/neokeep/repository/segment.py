@@ -1,7 +1,8 @@
 """Segments: stretches of a transaction log, each one object that needs nothing else.
 
 A segment belongs to the chain of one full backup and begins where the one before ends. Its bytes are those of the log
-files, verified transaction by transaction before they were stored. Bytes are laid out in docs/format.md.
+files, verified transaction by transaction before they were stored. In an encrypted repository writers can read the
+header, since chains go on by it, and only readers the log. Bytes are laid out in docs/format.md.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ from neokeep.repository.manifest import Span
 from neokeep.storage.base import ObjectExists, ObjectMissing
 
 if TYPE_CHECKING:
+    from neokeep.encryption.content import ContentKeys
     from neokeep.storage.base import Storage
 
 MAGIC = b"NKSEGM1\n"
+SEALED_MAGIC = b"NKSEGM2\n"
 PREFIX = "segments"
 _LENGTH = struct.Struct("<I")
+_HEADER_AT = len(MAGIC) + _LENGTH.size
 _NAME = re.compile(r"(\d{20})-(\d{20})-([0-9a-f]{64})")
 _LEVEL = 1
 _PEEK = 64 * 1024
@@ -85,12 +89,20 @@ class SegmentName:
 
 def store_segment(storage: Storage, header: SegmentHeader, data: bytes) -> SegmentName:
     """Store a segment under a name that holds its hash: one that replaces a damaged one gets a name of its own."""
-    encoded = msgspec.json.encode(header)
-    content = MAGIC + _LENGTH.pack(len(encoded)) + encoded + compress(data, _LEVEL)
+    content = _encode(header, compress(data, _LEVEL), storage.content_keys)
     segment = SegmentName(header.chain, header.first, header.last, len(content), blake3(content).digest())
     with suppress(ObjectExists):
         storage.create(segment.name, content)
     return segment
+
+
+def _encode(header: SegmentHeader, frame: bytes, keys: ContentKeys | None) -> bytes:
+    encoded = msgspec.json.encode(header)
+    length = _LENGTH.pack(len(encoded))
+    if keys is None:
+        return MAGIC + length + encoded + frame
+    seal = keys.new_seal()
+    return SEALED_MAGIC + length + encoded + seal.head + seal.seal(0, frame, encoded)
 
 
 def peek(storage: Storage, segment: SegmentName) -> SegmentHeader | None:
@@ -102,8 +114,18 @@ def peek(storage: Storage, segment: SegmentName) -> SegmentHeader | None:
         body = memoryview(storage.read(segment.name, 0, _PEEK))[len(MAGIC) :]
         (length,) = _LENGTH.unpack_from(body)
         return msgspec.json.decode(body[_LENGTH.size : _LENGTH.size + length], type=SegmentHeader)
-    except (RepositoryError, msgspec.MsgspecError, struct.error):
+    except (RepositoryError, IntegrityError, msgspec.MsgspecError, struct.error):
         return None
+
+
+def read_header(storage: Storage, segment: SegmentName) -> SegmentHeader:
+    """Read what a segment says of itself, proven by the hash in its name; no reader key is needed for it.
+
+    Raises:
+        SegmentMissing: it is missing.
+        IntegrityError: it is damaged.
+    """
+    return _parse(segment, _read(storage, segment))[0]
 
 
 def read_segment(storage: Storage, segment: SegmentName) -> tuple[SegmentHeader, bytes]:
@@ -113,31 +135,58 @@ def read_segment(storage: Storage, segment: SegmentName) -> tuple[SegmentHeader,
         SegmentMissing: it is missing.
         IntegrityError: it is damaged.
     """
+    content = _read(storage, segment)
+    header, rest = _parse(segment, content)
     try:
-        content = storage.read(segment.name)
+        data = decompress(_opened(segment, content, rest, storage.content_keys))
+    except ZstdError as problem:
+        raise _damaged(segment) from problem
+    if len(data) != sum(piece.length for piece in header.pieces):
+        raise _damaged(segment)
+    return header, data
+
+
+def _read(storage: Storage, segment: SegmentName) -> bytes:
+    try:
+        return storage.read(segment.name)
     except ObjectMissing as problem:
         raise SegmentMissing(f"the segment {segment.name} is missing", remedy=problem.remedy) from problem
-    return _decode(segment, content)
 
 
-def _decode(segment: SegmentName, content: bytes) -> tuple[SegmentHeader, bytes]:
-    damaged = IntegrityError(
+def _parse(segment: SegmentName, content: bytes) -> tuple[SegmentHeader, int]:
+    """Prove a segment by its name; give its header, and where what follows begins."""
+    if content[: len(MAGIC)] not in {MAGIC, SEALED_MAGIC} or blake3(content).digest() != segment.hash:
+        raise _damaged(segment)
+    try:
+        (length,) = _LENGTH.unpack_from(content, len(MAGIC))
+        rest = _HEADER_AT + length
+        header = msgspec.json.decode(memoryview(content)[_HEADER_AT:rest], type=SegmentHeader)
+    except (msgspec.MsgspecError, struct.error) as problem:
+        raise _damaged(segment) from problem
+    if (segment.chain, segment.first, segment.last) != (header.chain, header.first, header.last):
+        raise _damaged(segment)
+    return header, rest
+
+
+def _opened(segment: SegmentName, content: bytes, rest: int, keys: ContentKeys | None) -> bytes | memoryview:
+    """Give the zstd frame of a segment whose header ends at `rest`."""
+    view = memoryview(content)
+    if keys is None:
+        return view[rest:]
+    from neokeep.encryption.content import HEAD_SIZE, NotSealed
+
+    try:
+        seal = keys.seal_of(content[rest : rest + HEAD_SIZE])
+        return seal.open(0, view[rest + HEAD_SIZE :], view[_HEADER_AT:rest])
+    except NotSealed as problem:
+        raise _damaged(segment) from problem
+
+
+def _damaged(segment: SegmentName) -> IntegrityError:
+    return IntegrityError(
         f"the segment {segment.name} is damaged",
         remedy="Restore to a moment before it; 'neokeep verify' tells which remain.",
     )
-    if content[: len(MAGIC)] != MAGIC or blake3(content).digest() != segment.hash:
-        raise damaged
-    body = memoryview(content)[len(MAGIC) :]
-    try:
-        (length,) = _LENGTH.unpack_from(body)
-        header = msgspec.json.decode(body[_LENGTH.size : _LENGTH.size + length], type=SegmentHeader)
-        data = decompress(body[_LENGTH.size + length :])
-    except (msgspec.MsgspecError, ZstdError, struct.error) as problem:
-        raise damaged from problem
-    named = (segment.chain, segment.first, segment.last)
-    if named != (header.chain, header.first, header.last) or len(data) != sum(p.length for p in header.pieces):
-        raise damaged
-    return header, data
 
 
 def list_segments(storage: Storage, chain: str) -> list[SegmentName]:

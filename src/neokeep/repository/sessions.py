@@ -100,7 +100,7 @@ def list_writers(storage: Storage) -> list[WriterMark]:
             record = msgspec.json.decode(storage.read(item.name), type=WriterRecord)
         except ObjectMissing:
             continue
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, IntegrityError):
             record = WriterRecord("an unknown host", 0, ())
         found.append(WriterMark(item.name.rsplit("/", 1)[1], item.created, record))
     return sorted(found, key=lambda mark: mark.created)

@@ -19,7 +19,7 @@ from blake3 import blake3
 
 from neokeep import reports
 from neokeep.errors import AWAY, IntegrityError, NeokeepError, RepositoryError
-from neokeep.repository.block import ID_SIZE, decode_block
+from neokeep.repository.block import ID_SIZE
 from neokeep.repository.contents import blocks_of, expand_file, file_list, structure_ids
 from neokeep.repository.fetch import FetchPlan, Wanted, plan_fetch
 from neokeep.repository.index import decode_index
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neokeep.progress import Progress
-    from neokeep.repository.index import BlockIndex
     from neokeep.repository.manifest import FileEntry
     from neokeep.repository.repository import DamagedManifest, Repository
     from neokeep.repository.segment import SegmentHeader
@@ -84,7 +83,7 @@ def verify(repository: Repository, label: str | None, *, jobs: int, progress: Pr
     wanted = _needed(reader, bases, of_base)
     if label is None:
         _check_index_objects(repository, findings)
-    _check_packs(repository, reader.index, wanted, findings, every_pack=label is None, jobs=jobs, progress=progress)
+    _check_packs(repository, reader, wanted, findings, every_pack=label is None, jobs=jobs, progress=progress)
     for base in bases:
         if findings.blocks and not of_base[base.label]:
             of_base[base.label] = _touched(reader, base, findings.blocks)
@@ -213,7 +212,7 @@ def _check_index_objects(repository: Repository, findings: _Findings) -> None:
 
 def _check_packs(
     repository: Repository,
-    index: BlockIndex,
+    reader: BlockReader,
     wanted: Wanted,
     findings: _Findings,
     *,
@@ -222,6 +221,7 @@ def _check_packs(
     progress: Progress,
 ) -> None:
     """Read packs whole: all that there are, or those that hold a wanted block."""
+    index = reader.index
     plan = plan_fetch(index, wanted)
     findings.blocks.update(wanted.ids[row].tobytes() for row in plan.missing)
     numbers = {pack.identity: number for number, pack in enumerate(index.packs)}
@@ -244,17 +244,17 @@ def _check_packs(
                 name, number = next(pending, ("", -1))
             if not name:
                 return
-            progress.advance(_check_pack(repository, name, number, plan, findings))
+            progress.advance(_check_pack(reader, name, number, plan, findings))
 
     run_workers(work, jobs)
     progress.end()
 
 
-def _check_pack(repository: Repository, name: str, number: int, plan: FetchPlan, findings: _Findings) -> int:
+def _check_pack(reader: BlockReader, name: str, number: int, plan: FetchPlan, findings: _Findings) -> int:
     """Check one pack and the wanted blocks in it; return the bytes read."""
     first, last = np.searchsorted(plan.pack, [number, number + 1])
     try:
-        data = repository.storage.read(name)
+        data = reader.storage.read(name)
     except RepositoryError as problem:
         if isinstance(problem, ObjectMissing) and first == last:
             return 0  # No backup needed it, and it was collected since it was listed.
@@ -262,7 +262,7 @@ def _check_pack(repository: Repository, name: str, number: int, plan: FetchPlan,
         with findings.lock:
             findings.unreadable[name] = problem.message
     damaged = bool(data) and blake3(data).hexdigest() != name.rsplit("/", 1)[1]
-    bad = [row for row in range(first, last) if not _is_good(plan, row, memoryview(data))]
+    bad = [row for row in range(first, last) if not _is_good(reader, plan, row, memoryview(data))]
     with findings.lock:
         findings.bytes_checked += len(data)
         if damaged:
@@ -271,10 +271,11 @@ def _check_pack(repository: Repository, name: str, number: int, plan: FetchPlan,
     return len(data)
 
 
-def _is_good(plan: FetchPlan, row: int, data: memoryview) -> bool:
+def _is_good(reader: BlockReader, plan: FetchPlan, row: int, data: memoryview) -> bool:
     offset, stored = int(plan.offset[row]), int(plan.stored[row])
+    identity, size = plan.wanted.ids[row].tobytes(), int(plan.wanted.sizes[row])
     try:
-        decode_block(data[offset : offset + stored], plan.wanted.ids[row].tobytes(), int(plan.wanted.sizes[row]))
+        reader.decode(int(plan.pack[row]), offset, data[offset : offset + stored], identity, size)
     except IntegrityError:
         return False
     return True

@@ -42,6 +42,7 @@ class BlockWriter:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._storage = repository.storage
+        self.keys = repository.storage.content_keys
         # First the mark, then the index: what the index has is not deleted before this backup is there or given up.
         self._session = open_session(repository.storage)
         self._commit_tried = False
@@ -162,11 +163,12 @@ class BlockWorker:
     def __init__(self, writer: BlockWriter) -> None:
         self._writer = writer
         self._encoder = BlockEncoder(COMPRESSION_LEVEL)
-        self._builder = PackBuilder(writer.store_pack)
+        self._key = writer.keys.block_ids if writer.keys is not None else None
+        self._builder = PackBuilder(writer.store_pack, writer.keys)
 
     def put(self, contents: Sequence[memoryview], record_size: int = 0) -> bytes:
         """Store some blocks, those of a record store with the size of its records; return their ids, concatenated."""
-        ids = [block_id(content) for content in contents]
+        ids = [block_id(content, self._key) for content in contents]
         for at in self._writer.unknown(ids):
             content = contents[at]
             codec, payload = self._encoder.encode(content, record_size)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from neokeep.encryption.content import ContentKeys
+
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 LONGEST_NAME = 512
 
@@ -88,6 +90,11 @@ class Storage(ABC):
     @abstractmethod
     def clear_abandoned(self) -> int:
         """Remove what writers that were killed long ago left behind; return its bytes."""
+
+    @property
+    def content_keys(self) -> ContentKeys | None:
+        """What seals contents that only readers may open; None where nothing is encrypted."""
+        return None
 
     def prepare(self) -> tuple[str, ...]:
         """Make the place where that is possible, for a new repository; return what is at its top level."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from neokeep.encryption.content import ContentKeys
     from neokeep.storage.base import StoredObject
 
 
@@ -44,6 +45,11 @@ class Layer(Storage):
     def clear_abandoned(self) -> int:
         """See Storage.clear_abandoned."""
         return self.inner.clear_abandoned()
+
+    @property
+    def content_keys(self) -> ContentKeys | None:
+        """See Storage.content_keys."""
+        return self.inner.content_keys
 
     def prepare(self) -> tuple[str, ...]:
         """See Storage.prepare."""

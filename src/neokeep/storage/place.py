@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 RETRIES = 6
@@ -33,11 +34,39 @@ class StorageOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySources:
+    """Where the passphrase or the private key of an encrypted repository is found; read only when it is needed.
+
+    `passphrase` is the text itself. `prompt` asks for it with `ask`, which gets the text to show; without `prompt` it
+    asks where the repository is encrypted and nothing else is given. `ask` None: nobody can be asked.
+    """
+
+    passphrase_file: Path | None = None
+    passphrase_command: str | None = None
+    passphrase: str | None = field(default=None, repr=False)
+    identity_file: Path | None = None
+    prompt: bool = False
+    ask: Callable[[str], str] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def given(self) -> bool:
+        """Whether any key was given on purpose."""
+        return self.prompt or any(
+            one is not None
+            for one in (self.passphrase_file, self.passphrase_command, self.passphrase, self.identity_file)
+        )
+
+
+NO_KEYS = KeySources()
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """A directory or URL, and how to reach it."""
+    """A directory or URL, how to reach it, and what opens it where it is encrypted."""
 
     url: str
     options: StorageOptions = StorageOptions()
+    keys: KeySources = NO_KEYS
 
     def __str__(self) -> str:
         return self.url
