@@ -252,6 +252,10 @@ def verify(
     repository: Repository | Place | Directory,
     label: str | None = None,
     *,
+    depth: str = "content",
+    part: str | None = None,
+    again: bool = False,
+    resume_within: timedelta = timedelta(days=7),
     recover: bool = False,
     scratch: Directory | None = None,
     jobs: int | None = None,
@@ -259,13 +263,16 @@ def verify(
 ) -> VerifyReport:
     """Read, decode and hash all that the backups need; the report says what is damaged.
 
-    With `recover` the log of each chain is applied to its full backup below `scratch`, and must fit it.
+    `depth` 'structure' reads no content, `part` only that of a share: '3/30', or 'auto/30'. What was interrupted
+    `resume_within` is gone on with, unless `again`. With `recover` the log is applied below `scratch`, and must fit.
     """
     from neokeep.image.verify import verify_recovered
     from neokeep.repository.verify import verify as verify_repository
+    from neokeep.repository.verify_options import VerifyOptions
 
     opened, threads = _repository(repository), jobs or default_jobs()
-    report = verify_repository(opened, label, jobs=threads, progress=progress)
+    options = VerifyOptions(depth=depth, part=part, again=again, resume_within=resume_within, recover=recover)
+    report = verify_repository(opened, label, options=options, jobs=threads, progress=progress)
     if not recover:
         return report
     return verify_recovered(opened, report, scratch=_optional(scratch), jobs=threads, progress=progress)

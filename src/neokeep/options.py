@@ -132,6 +132,13 @@ def _read_endpoint(text: str) -> str:
     return text.strip().rstrip("/")
 
 
+def _read_part(text: str) -> str:
+    from neokeep.repository.coverage import read_part
+
+    read_part(text)
+    return text.strip()
+
+
 NAME = Kind("NAME", _read_name)
 URL = Kind("URL", _read_endpoint)
 LABEL = Kind("LABEL", _read_name)
@@ -146,6 +153,7 @@ SIZE = Kind("SIZE", units.parse_size)
 DURATION = Kind("TIME", units.parse_duration)
 SHARE = Kind("PERCENT", units.parse_share)
 TRANSACTION = Kind("ID", _read_transaction)
+PART = Kind("NUMBER/OF", _read_part)
 MOMENT = Kind("TIME", units.parse_time)
 SWITCH = Kind("", _read_switch)
 
@@ -377,6 +385,26 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "recover", SWITCH, "Apply the log of each chain to its full backup, in scratch, and tell whether they fit.",
         ("verify",), default="false", in_environment=False, in_file=False,
+    ),
+    Option(
+        "depth", CHOICE,
+        "How deep to look: content reads every byte; structure only that all is there with its size, and every list of "
+        "blocks.",
+        ("verify",), default="content", choices=("structure", "content"), in_environment=False, in_file=False,
+    ),
+    Option(
+        "part", PART,
+        "Read the content of one part only, such as 3/30; auto/30 takes the part whose proof is the oldest.",
+        ("verify",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "again", SWITCH, "Read everything, also what an interrupted verification has read already.",
+        ("verify",), default="false", in_environment=False, in_file=False,
+    ),
+    Option(
+        "resume_within", DURATION,
+        "Go on with a verification of everything that was interrupted, if it began within this time.",
+        ("verify",), default="7d",
     ),
     Option(
         "people", COUNT, "How many people the sample graph has; every one has some twenty properties.",

@@ -238,7 +238,17 @@ LOG = reports.LogReport(
 WHOLE = reports.VerifyReport(
     repository="/backup/neo4j",
     ok=True,
-    backups=(reports.VerifiedBackup(label=BACKUP.label, database="neo4j", ok=True, problems=()),),
+    backups=(
+        reports.VerifiedBackup(
+            label=BACKUP.label,
+            database="neo4j",
+            ok=True,
+            problems=(),
+            structure_proven_at=NOON,
+            content_proven_at=NOON,
+        ),
+    ),
+    blocks_checked=32_113,
     damaged_objects=(),
     blocks=32_113,
     bytes_checked=2_104_533_975,
