@@ -312,6 +312,7 @@ def expire(
     dry_run: bool = False,
     collect: bool = True,
     grace: timedelta | None = None,
+    repack_below: float = 0.5,
     progress: Progress = _SILENT,
 ) -> ExpireReport:
     """Remove the backups that no rule keeps, of all databases or one; with a label, that backup alone.
@@ -328,7 +329,7 @@ def expire(
         return report
     from msgspec.structs import replace
 
-    return replace(report, collected=_collect(opened, grace, dry_run=False, progress=progress))
+    return replace(report, collected=_collect(opened, grace, repack_below, dry_run=False, progress=progress))
 
 
 def hold(
@@ -357,11 +358,15 @@ def collect(
     repository: Repository | Place | Directory,
     *,
     grace: timedelta | None = None,
+    repack_below: float = 0.5,
     dry_run: bool = False,
     progress: Progress = _SILENT,
 ) -> CollectReport:
-    """Delete what was found not to be needed `grace` ago (a day) and still is not, and find what is not needed now."""
-    return _collect(_repository(repository), grace, dry_run=dry_run, progress=progress)
+    """Delete what was found not to be needed `grace` ago (a day) and still is not, and find what is not needed now.
+
+    Packs of which less than the share `repack_below` is needed are rewritten; 0: none are.
+    """
+    return _collect(_repository(repository), grace, repack_below, dry_run=dry_run, progress=progress)
 
 
 def rebuild_index(
@@ -373,12 +378,13 @@ def rebuild_index(
     return rebuild(_repository(repository), jobs=jobs or default_jobs(), progress=progress)
 
 
-def _collect(opened: Repository, grace: timedelta | None, *, dry_run: bool, progress: Progress) -> CollectReport:
+def _collect(
+    opened: Repository, grace: timedelta | None, repack_below: float, *, dry_run: bool, progress: Progress
+) -> CollectReport:
     from neokeep.repository.collect import collect as collect_garbage
 
-    return collect_garbage(
-        opened, grace=timedelta(days=1) if grace is None else grace, dry_run=dry_run, progress=progress
-    )
+    due = timedelta(days=1) if grace is None else grace
+    return collect_garbage(opened, grace=due, repack_below=repack_below, dry_run=dry_run, progress=progress)
 
 
 def _ignore(_: ArchiveEvent) -> None:

@@ -362,6 +362,14 @@ OPTIONS: tuple[Option, ...] = (
         ("expire", "collect"), default="1d",
     ),
     Option(
+        "repack", SWITCH, "Rewrite packs of which little is needed, and put many small ones together.",
+        ("expire", "collect"), default="true",
+    ),
+    Option(
+        "repack_below", SHARE, "Rewrite packs of which less than this share is needed.",
+        ("expire", "collect"), default="50%",
+    ),
+    Option(
         "collect", SWITCH, "Give back the space of what expired, as `neokeep collect` does.",
         ("expire",), default="true",
     ),

@@ -280,8 +280,9 @@ class CollectReport(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome of `collect`: what was deleted, what is condemned and when it may go, what the storage refused.
 
     With `dry_run`, what would be. `reprieved_packs` were condemned and are needed again. `waiting_for` tells of backups
-    on their way; `void_backups` are manifests of writers that had been given up. `unused_bytes` lie in packs that are
-    needed for other blocks.
+    on their way; `void_backups` are manifests of writers that had been given up. `unused_bytes` lay in packs that are
+    needed for other blocks. Of these, `repacked_packs` with `repacked_bytes` were rewritten: the `copied_bytes` that
+    are needed are in `repacked_into` new packs, and the old ones go later. `damaged_packs` were found by that.
     """
 
     repository: str
@@ -300,6 +301,12 @@ class CollectReport(msgspec.Struct, frozen=True, kw_only=True):
     refused_because: str
     unused_bytes: int
     seconds: float
+    repacked_packs: int = 0
+    repacked_bytes: int = 0
+    repacked_into: int = 0
+    copied_bytes: int = 0
+    repacking_stopped_because: str = ""
+    damaged_packs: tuple[str, ...] = ()
 
 
 class ExpireReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -179,6 +179,10 @@ COLLECTED = reports.CollectReport(
     refused_because="",
     unused_bytes=7_340_032,
     seconds=2.5,
+    repacked_packs=4,
+    repacked_bytes=120_000_000,
+    repacked_into=1,
+    copied_bytes=30_000_000,
 )
 REFUSED = msgspec.structs.replace(
     COLLECTED, removed_packs=11, refused_objects=1, refused_because="packs/ab/abcdef is locked until 2026-09-01"

@@ -264,6 +264,21 @@ def test_verify_says_that_all_is_whole(work: Work, run: Run) -> None:
     assert "32113 blocks, 2.0 GiB, in 3.9s" in ran.out
 
 
+def test_collect_says_what_it_rewrote_and_can_leave_that_out(work: Work, run: Run) -> None:
+    work.answers["collect"] = msgspec.structs.replace(
+        samples.COLLECTED, repacking_stopped_because="the disk is full", damaged_packs=("packs/ab/abcd: it is damaged",)
+    )
+    out = run("collect --repo /r --repack-below 30%").out
+    assert work.options_of("collect")["repack_below"] == 0.3
+    assert "Rewrote 4 packs with 114 MiB: 28.6 MiB of it are needed; the old ones go later" in out
+    assert "Rewriting packs ended early: the disk is full" in out
+    assert "DAMAGED: packs/ab/abcd: it is damaged; 'neokeep verify' tells what it touches" in out
+    run("expire --repo /r --keep-last 1 --no-repack")
+    work.calls.clear()
+    run("collect --repo /r --no-repack")
+    assert work.options_of("collect")["repack_below"] == 0
+
+
 def test_verify_hands_on_what_is_asked_and_says_what_it_looked_at(work: Work, run: Run) -> None:
     work.answers["verify"] = msgspec.structs.replace(
         samples.WHOLE, part="3/30", blocks_checked=1070, recorded=False, not_recorded_because="the disk is full"
