@@ -167,6 +167,7 @@ LAB = (
 )  # fmt: skip
 EVERY = (*WORK, *LAB)
 REACHES_A_SOURCE = ("backup", "archive", "restore", "check")
+WRITES = ("init", "backup", "archive", "consolidate", "hold", "expire", "collect")
 TAKES_BACKUPS = ("backup", "archive")
 
 
@@ -209,6 +210,12 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "repo_bandwidth", RATE,
         "Exchange no more than this with the storage on average, such as 20MB/s. Not set: as fast as it goes.", WORK,
+    ),
+    Option(
+        "immutable_for", DURATION,
+        "Lock what a restore needs for this time from when it is stored, such as 30d: nobody can remove it earlier. "
+        "For S3 buckets with object lock.",
+        WRITES,
     ),
     Option(
         "home", DIRECTORY, "The home of the Neo4j server (for packages /var/lib/neo4j), or a Docker data directory.",

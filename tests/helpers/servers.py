@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import getpass
+import hashlib
 import hmac
 import os
 import shutil
@@ -51,6 +52,31 @@ class S3Server:
 
     def bucket(self, name: str) -> str:
         (self.data / name).mkdir(exist_ok=True)
+        return name
+
+    def locked_bucket(self, name: str) -> str:
+        """Make a bucket with object lock, which neokeep itself never does, by a request signed as AWS's papers say."""
+        host, now = self.endpoint.split("//")[1], datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        empty = hashlib.sha256(b"").hexdigest()
+        headers = {
+            "host": host,
+            "x-amz-bucket-object-lock-enabled": "true",
+            "x-amz-content-sha256": empty,
+            "x-amz-date": now,
+        }
+        names, scope = ";".join(headers), f"{now[:8]}/us-east-1/s3/aws4_request"
+        canonical = "\n".join(["PUT", f"/{name}", "", *(f"{key}:{headers[key]}" for key in headers), "", names, empty])
+        text = "\n".join(["AWS4-HMAC-SHA256", now, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+        key = f"AWS4{SECRET_KEY}".encode()
+        for part in scope.split("/"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        signature = hmac.digest(key, text.encode(), "sha256").hex()
+        credential = f"Credential={ACCESS_KEY}/{scope}, SignedHeaders={names}, Signature={signature}"
+        del headers["host"]
+        headers["Authorization"] = f"AWS4-HMAC-SHA256 {credential}"
+        urllib.request.urlopen(
+            urllib.request.Request(f"{self.endpoint}/{name}", method="PUT", headers=headers), timeout=10
+        ).close()
         return name
 
     @property
