@@ -132,7 +132,7 @@ def archive(
     capture = checked_options("full", policy, indexes, rate_limit, jobs, gentle=gentle)
     options = ArchiveOptions(interval, segment_size or SEGMENT_SIZE, capture)
     names, found = _list(databases), [_source(source) for source in _list(sources)]
-    Archiver(found, _repository(repository), names, options, tell or _ignore).run(stopping)
+    Archiver(found, _repository(repository), names, options, tell or (lambda _: None)).run(stopping)
 
 
 def restore(
@@ -289,13 +289,8 @@ def check(
     """Try everything that a backup will need; `interval_seconds` is the time between two backups."""
     from neokeep.check.check import run_check
 
-    return run_check(
-        Path(home),
-        _optional(configuration_directory),
-        _place(place),
-        interval_seconds=interval_seconds,
-        progress=progress,
-    )
+    conf = _optional(configuration_directory)
+    return run_check(Path(home), conf, _place(place), interval_seconds=interval_seconds, progress=progress)
 
 
 def expire(
@@ -329,7 +324,7 @@ def expire(
         return report
     from msgspec.structs import replace
 
-    return replace(report, collected=_collect(opened, grace, repack_below, dry_run=False, progress=progress))
+    return replace(report, collected=_collect(opened, grace=grace, repack_below=repack_below, progress=progress))
 
 
 def hold(
@@ -366,7 +361,13 @@ def collect(
 
     Packs of which less than the share `repack_below` is needed are rewritten; 0: none are.
     """
-    return _collect(_repository(repository), grace, repack_below, dry_run=dry_run, progress=progress)
+    from neokeep.repository.collect import collect as collect_garbage
+
+    opened, due = _repository(repository), timedelta(days=1) if grace is None else grace
+    return collect_garbage(opened, grace=due, repack_below=repack_below, dry_run=dry_run, progress=progress)
+
+
+_collect = collect  # `expire` has an argument of that name.
 
 
 def rebuild_index(
@@ -376,19 +377,6 @@ def rebuild_index(
     from neokeep.repository.reindex import rebuild_index as rebuild
 
     return rebuild(_repository(repository), jobs=jobs or default_jobs(), progress=progress)
-
-
-def _collect(
-    opened: Repository, grace: timedelta | None, repack_below: float, *, dry_run: bool, progress: Progress
-) -> CollectReport:
-    from neokeep.repository.collect import collect as collect_garbage
-
-    due = timedelta(days=1) if grace is None else grace
-    return collect_garbage(opened, grace=due, repack_below=repack_below, dry_run=dry_run, progress=progress)
-
-
-def _ignore(_: ArchiveEvent) -> None:
-    """Tell nobody."""
 
 
 def _source(source: Source | Directory) -> Source:
