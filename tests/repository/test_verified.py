@@ -336,7 +336,7 @@ def test_a_place_that_takes_nothing_is_verified_all_the_same_and_told(kept: Kept
             raise AccessError(f"{name}: read-only")
 
     report = kept.verify(repository=Repository.open(Wrapped(kept.storage, before)))
-    assert (report.ok, report.recorded) == (True, False)
+    assert (report.ok, report.recorded, report.resumed_from) == (True, False, None)
     assert "read-only" in report.not_recorded_because
     assert kept.storage.names("verified/") == []
 

@@ -104,6 +104,8 @@ def prove(
     done_below: Callable[[int], None] = lambda _key: None,
 ) -> None:
     """Read objects; `done_below` is told, under the lock of the findings, below which key all of them are done."""
+    if not tasks:
+        return
     ordered = sorted(tasks, key=lambda task: (key_of(task.identity), task.name))
     finished = np.zeros(len(ordered), np.bool_)
     lock = threading.Lock()

@@ -107,6 +107,8 @@ def repack(
         LeaseLost: another process collects; what was condemned so far is safe to go.
     """
     done = Repacked()
+    if not plan:
+        return done
     progress.begin("rewriting packs", sum(one.needed for one in plan))
     by_pack = _RowsByPack(index, rows)
     try:

@@ -23,7 +23,7 @@ from neokeep.repository.segment import contiguous, list_segments, peek, unlinked
 from neokeep.storage.base import ObjectMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -57,9 +57,7 @@ def bases_of(repository: Repository, backups: Sequence[Manifest], problems: dict
     return list(known.values())
 
 
-def needs_of(
-    reader: BlockReader, bases: Sequence[Manifest], problems: dict[str, list[str]], advance: Callable[[], object]
-) -> Needs:
+def needs_of(reader: BlockReader, bases: Sequence[Manifest], problems: dict[str, list[str]]) -> Needs:
     """Look every block of some backups up; what cannot even be listed is a problem of its backup."""
     index = reader.index
     needs = Needs(np.zeros(len(index), np.bool_))
@@ -79,7 +77,6 @@ def needs_of(
         except NeokeepError as problem:
             problems[base.label].append(problem.message)
         needs.packs[base.label] = np.flatnonzero(used)
-        advance()
     return needs
 
 

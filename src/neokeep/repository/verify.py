@@ -66,6 +66,7 @@ class _Work:
     chains: list[ChainState]
     problems: dict[str, list[str]]
     of_base: dict[str, list[str]]
+    resumed: bool = False
     findings: Findings = field(default_factory=Findings)
 
 
@@ -88,9 +89,11 @@ def verify(
     recorder = Recorder.begin(repository.storage)
     part = _part_of(options, recorder.known)
     since = _since(options, label, recorder)
-    if since != recorder.now:
+    resumed = recorder.now is not None and since != recorder.now
+    if resumed:
         progress.say(f"going on with the verification that began at {format_time(since)}")
     work = _look(repository, label, part or WHOLE, recorder, since, progress)
+    work.resumed = resumed
     known_damage = repository.damaged_objects()
     _read(work, options, known_damage, jobs, progress)
     _judge(work, known_damage)
@@ -99,10 +102,16 @@ def verify(
         _remember(repository, name)
     ok = not any(work.problems.values()) and not new_damage and not work.findings.unreadable
     record = _record(work, options, part, ok=ok)
+    return _report(work, options, part, record, ok=ok, seconds=round(time.monotonic() - began, 3))
+
+
+def _report(
+    work: _Work, options: VerifyOptions, part: Part | None, record: Record, *, ok: bool, seconds: float
+) -> reports.VerifyReport:
     databases = {item.label: item.database for item in work.backups}
     findings = work.findings
     return reports.VerifyReport(
-        repository=repository.storage.url,
+        repository=work.repository.storage.url,
         ok=ok,
         backups=tuple(_verified(name, databases.get(name, ""), work.problems[name], record) for name in work.problems),
         damaged_objects=tuple(
@@ -110,13 +119,13 @@ def verify(
         ),
         blocks=int(np.count_nonzero(work.needs.rows)) + len(work.needs.missing),
         bytes_checked=findings.bytes_checked,
-        seconds=round(time.monotonic() - began, 3),
+        seconds=seconds,
         depth=options.depth,
         part=None if part is None else str(part),
-        resumed_from=None if since == recorder.now or recorder.now is None else since,
+        resumed_from=work.since if work.resumed else None,
         blocks_checked=findings.blocks_checked,
-        recorded=recorder.now is not None,
-        not_recorded_because=recorder.refusal,
+        recorded=work.recorder.now is not None,
+        not_recorded_because=work.recorder.refusal,
     )
 
 
@@ -146,9 +155,8 @@ def _look(
     bases = bases_of(repository, backups, problems)
     of_base: dict[str, list[str]] = {base.label: [] for base in bases}
     reader = BlockReader.of(repository)
-    progress.begin("looking for what backups need", len(bases))
-    needs = needs_of(reader, bases, of_base, lambda: progress.advance(1))
-    progress.end()
+    progress.say("looking for what the backups need")
+    needs = needs_of(reader, bases, of_base)
     packs = {item.name: item for item in pack_identities(repository.storage.list("packs")).values()}
     chains = chain_states(repository, bases)
     work = _Work(
@@ -203,7 +211,7 @@ def _tasks(work: _Work, needed: set[int]) -> Iterator[Task]:
 def _is_due(work: _Work, task: Task) -> bool:
     if not work.part.holds(task.identity):
         return False
-    if work.since == work.recorder.now:
+    if not work.resumed:
         return True
     created = task.segment.created if task.segment else work.packs[task.name].created
     proven = work.recorder.known.proven(task.name, task.identity, created)
@@ -235,11 +243,10 @@ def _judge(work: _Work, known_damage: frozenset[bytes]) -> None:
 def _new_damage(work: _Work, known_damage: frozenset[bytes]) -> list[str]:
     """List the damaged objects that were not told before: what an interrupted verification found was not."""
     unproven = work.recorder.known.unproven
-    resumed = work.since != work.recorder.now
     return [
         name
         for name in work.findings.objects
-        if _hash_of(name) not in known_damage or (resumed and name in unproven and unproven[name] >= work.since)
+        if _hash_of(name) not in known_damage or (work.resumed and name in unproven and unproven[name] >= work.since)
     ]
 
 
