@@ -6,22 +6,35 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from blake3 import blake3
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helpers.backups import SILENT, take
 from helpers.chains import commit_more, run_backup
 from helpers.database import make_database, some_bytes, write_tree
 from helpers.storages import MemoryStorage, Wrapped
 from helpers.txlog import flipped
-from neokeep.errors import AccessError, UsageError
+from neokeep.errors import AccessError, RepositoryError, UsageError
 from neokeep.repository import pack as packing
 from neokeep.repository import recording
+from neokeep.repository.coverage import Stretch, combined
 from neokeep.repository.info import describe
 from neokeep.repository.repository import Repository
-from neokeep.repository.verified import read_records
+from neokeep.repository.verified import (
+    ProvenBackup,
+    Record,
+    Run,
+    decode_record,
+    encode_record,
+    merged,
+    read_records,
+)
 from neokeep.repository.verify import verify
 from neokeep.repository.verify_options import VerifyOptions
 
 if TYPE_CHECKING:
+    import random
     from pathlib import Path
 
     from neokeep.reports import BackupInfo, VerifyReport
@@ -372,3 +385,95 @@ def test_what_does_not_fit_together_is_refused(kept: Kept, options: dict[str, An
         kept.verify(**options)
     with pytest.raises(UsageError):
         kept.verify(kept.labels[0], part="1/2")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after the effect"])
+def test_at_whatever_change_the_storage_fails_the_report_is_right_and_nothing_false_is_kept(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    monkeypatch.setattr(recording, "PROGRESS_SECONDS", 0)
+    bad = min(kept.storage.names("packs/"))
+    kept.storage.replace(bad, flipped(kept.storage.objects[bad], 40))
+    at, changes = 0, 1
+    while at <= changes:
+        at += 1
+        count = 0
+
+        class Failing(Wrapped):
+            def create(self, name: str, data: Any) -> None:
+                self._guarded(lambda: self.inner.create(name, data))
+
+            def delete(self, name: str) -> None:
+                self._guarded(lambda: self.inner.delete(name))
+
+            def _guarded(self, change: Any) -> None:
+                nonlocal count
+                count += 1
+                if count == at and not after:  # noqa: B023  it is called within this turn
+                    raise RepositoryError("no answer")
+                change()
+                if count == at:  # noqa: B023
+                    raise RepositoryError("no answer, but it was done")
+
+        report = kept.verify(repository=Repository.open(Failing(kept.storage, lambda *_: None)), again=True)
+        changes = max(changes, count)
+        assert any(text.startswith(bad) for text in report.damaged_objects)
+        whole = {item.label for item in report.backups if item.ok}
+        assert {label for label, info in kept.info().items() if info.verified_whole} <= whole
+    assert changes > 10
+    kept.verify(again=True)
+    assert len(kept.storage.names("verified/")) == 1
+
+
+TIMES = st.integers(0, 9).map(lambda hours: NOON + timedelta(hours=hours))
+MAYBE = st.none() | TIMES
+PROVEN = st.builds(
+    ProvenBackup, label=st.sampled_from("abc"), judged=TIMES, whole=st.booleans(), structure=MAYBE, content=MAYBE
+)
+RUNS = st.builds(
+    Run,
+    begun=TIMES,
+    depth=st.sampled_from(["structure", "content"]),
+    part=st.none() | st.just("1/3"),
+    backup=st.none() | st.just("a"),
+    ok=st.booleans(),
+)
+
+
+@st.composite
+def records(draw: st.DrawFn) -> Record:
+    stretches = draw(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 9), TIMES), max_size=4))
+    return Record(
+        coverage=combined(Stretch(first=at, last=at + more, proven=time) for at, more, time in stretches),
+        unproven=draw(st.dictionaries(st.sampled_from(["packs/aa/1", "packs/bb/2"]), TIMES)),
+        backups=tuple({one.label: one for one in draw(st.lists(PROVEN, max_size=3))}.values()),
+        runs=tuple(draw(st.lists(RUNS, max_size=3))),
+        going_on=draw(MAYBE),
+    )
+
+
+@given(st.lists(records(), max_size=4), st.randoms(use_true_random=False))
+def test_records_joined_in_any_order_tell_the_same(some: list[Record], chance: random.Random) -> None:
+    joined = merged(some)
+    shuffled = list(some)
+    chance.shuffle(shuffled)
+    assert merged(shuffled) == joined
+    assert merged([*some, joined]) == joined
+    for record in some:
+        for one in record.backups:
+            known = joined.of_backup(one.label)
+            assert known is not None
+            assert known.judged >= one.judged
+            assert one.content is None or (known.content is not None and known.content >= one.content)
+    ended = [run.begun for record in some for run in record.runs if run.of_everything]
+    assert joined.going_on is None or all(joined.going_on > begun for begun in ended)
+
+
+@given(records())
+def test_a_record_comes_back_as_it_was_and_no_other_bytes_do(record: Record) -> None:
+    data = encode_record(record)
+    name = f"verified/{blake3(data).hexdigest()}"
+    assert decode_record(name, data) == record
+    assert decode_record(name, data[:-1]) is None
+    assert decode_record(name, flipped(data, len(data) // 2)) is None

@@ -118,7 +118,7 @@ def merged(records: Iterable[Record]) -> Record:
             unproven[name] = max(time, unproven.get(name, time))
         for one in record.backups:
             backups[one.label] = joined(one, backups.get(one.label))
-    runs = sorted({run for record in known for run in record.runs}, key=lambda run: (run.begun, run.depth, run.ok))
+    runs = sorted({run for record in known for run in record.runs}, key=lambda run: (run.begun, str(run)))
     return Record(
         coverage=coverage,
         unproven=unproven,
