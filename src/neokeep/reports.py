@@ -60,6 +60,8 @@ class BackupInfo(msgspec.Struct, frozen=True, kw_only=True):
     """When all that it needs was last there; null: that was never looked at."""
     content_proven_at: datetime | None = None
     """Since when every byte that it needs was proven; null: never."""
+    recovered_at: datetime | None = None
+    """When the log behind it was last applied in scratch, by `verify --recover`; null: never."""
     verified_whole: bool | None = None
     """Whether the last verification that looked at it found it whole; null: none did."""
 

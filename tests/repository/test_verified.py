@@ -20,6 +20,7 @@ from neokeep.repository import pack as packing
 from neokeep.repository import recording
 from neokeep.repository.coverage import Stretch, combined
 from neokeep.repository.info import describe
+from neokeep.repository.recording import Recorder
 from neokeep.repository.repository import Repository
 from neokeep.repository.verified import (
     ProvenBackup,
@@ -477,3 +478,42 @@ def test_a_record_comes_back_as_it_was_and_no_other_bytes_do(record: Record) -> 
     assert decode_record(name, data) == record
     assert decode_record(name, data[:-1]) is None
     assert decode_record(name, flipped(data, len(data) // 2)) is None
+
+
+def test_log_that_did_not_fit_stays_told_until_it_was_applied_again(kept: Kept) -> None:
+    kept.verify()
+    Recorder.begin(kept.storage).note_recovered({kept.labels[0]: True, kept.labels[1]: False})
+    kept.time += DAY
+    kept.verify()
+    assert [kept.info()[label].verified_whole for label in kept.labels] == [True, False, True]
+    assert [kept.info()[label].recovered_at is None for label in kept.labels] == [False, False, True]
+    Recorder.begin(kept.storage).note_recovered({kept.labels[1]: True})
+    assert kept.info()[kept.labels[1]].verified_whole
+
+
+def test_info_looks_again_when_the_record_that_it_read_was_replaced(kept: Kept) -> None:
+    kept.verify()
+    done: list[VerifyReport] = []
+
+    def before(operation: str, name: str) -> None:
+        if operation == "read" and name.startswith("verified/") and not done:
+            done.append(kept.verify())
+
+    report = describe(Repository.open(Wrapped(kept.storage, before)))
+    assert done
+    assert all(backup.content_proven_at is not None for backup in report.backups)
+
+
+def test_what_a_later_verification_knows_outlives_an_earlier_one_that_ends_after_it(
+    kept: Kept,
+) -> None:
+    newer: list[str] = []
+
+    def before(operation: str, name: str) -> None:
+        if operation == "read" and name.startswith("packs/") and not newer:
+            newer.append(kept.change(41))
+            kept.verify()
+
+    kept.verify(repository=Repository.open(Wrapped(kept.storage, before)))
+    assert kept.info()[newer[0]].content_proven_at is not None
+    assert len(kept.storage.names("verified/")) == 1

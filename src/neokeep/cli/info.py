@@ -95,6 +95,7 @@ def _facts(backup: BackupInfo) -> list[tuple[str, str]]:
         ("made by", f"neokeep {backup.neokeep_version}"),
         ("every byte proven", _proven(backup)),
         ("all there", _time(backup.structure_proven_at, "never looked at")),
+        ("log applied", _time(backup.recovered_at, "never tried")),
     ]
 
 

@@ -43,9 +43,9 @@ def verify_recovered(
             item = manifests.get(label)
             if problems and item is not None and base in (label, item.base) and (item.end.transaction or 0) >= first:
                 verified[label] = _bad(found, problems)
-    bad = [found.label for found, before in zip(verified.values(), report.backups, strict=True) if before.ok > found.ok]
-    if bad:
-        Recorder.begin(repository.storage).note_damaged(bad)
+    fits = {before.label: verified[before.label].ok for before in report.backups if before.ok}
+    if fits:
+        Recorder.begin(repository.storage).note_recovered(fits)
     return msgspec.structs.replace(
         report,
         ok=report.ok and all(backup.ok for backup in verified.values()),

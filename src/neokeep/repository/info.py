@@ -93,7 +93,8 @@ def _with_proof(info: reports.BackupInfo, known: ProvenBackup | None) -> reports
         info,
         structure_proven_at=known.structure,
         content_proven_at=known.content,
-        verified_whole=known.whole,
+        recovered_at=known.recovered,
+        verified_whole=known.whole and known.fits,
     )
 
 

@@ -17,10 +17,11 @@ from neokeep.repository.lease import storage_time
 from neokeep.repository.verified import MOST_RUNS, NOTHING, ProvenBackup, Record, merged, read_records, store_record
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from neokeep.repository.coverage import Part
+    from neokeep.repository.proving import Findings
     from neokeep.repository.verified import Run
     from neokeep.storage.base import Storage
 
@@ -66,27 +67,31 @@ class Recorder:
         self,
         run: Run,
         coverage: tuple[Part, datetime] | None,
-        failed: Collection[str],
+        findings: Findings,
         present: Collection[str] | None,
         backups: Collection[ProvenBackup],
     ) -> Record:
         """Record the outcome; return all that is known then.
 
         `coverage` tells a part that was read and since when; None where no part was. `present` are the names of all
-        objects that there are, where that was looked at: nothing is said of others any more.
+        objects that there are, where that was looked at: nothing is said of others any more, unless by somebody who
+        began later and may have seen more.
         """
-        latest = self._latest()
-        unproven = {name: when for name, when in latest.unproven.items() if present is None or name in present}
+        latest, now = self._latest(), run.begun
+        unproven = {
+            name: when
+            for name, when in latest.unproven.items()
+            if name not in findings.proven and (present is None or name in present or when >= now)
+        }
         labels = {one.label for one in backups}
-        known = latest.backups if present is None else [one for one in latest.backups if one.label in labels]
-        now = run.begun
+        known = [one for one in latest.backups if present is None or one.label in labels or one.judged >= now]
         record = merged(
             [
                 Record(
                     coverage=filled(latest.coverage, coverage[0].first, coverage[0].last, coverage[1], now)
                     if coverage
                     else latest.coverage,
-                    unproven={**unproven, **dict.fromkeys(sorted(failed), now)},
+                    unproven={**unproven, **dict.fromkeys(sorted(findings.failed), now)},
                     backups=tuple(backups),
                     runs=(*latest.runs, run)[-MOST_RUNS:],
                     going_on=latest.going_on,
@@ -97,12 +102,15 @@ class Recorder:
         self._store(msgspec.structs.replace(record, replaces=latest.replaces))
         return record
 
-    def note_damaged(self, labels: Collection[str]) -> None:
-        """Record that backups were found damaged by other means, although all that they need is there."""
-        if self.now is not None:
-            bad = tuple(ProvenBackup(label=label, judged=self.now, whole=False) for label in labels)
-            latest = self._latest()
-            self._store(msgspec.structs.replace(merged([latest, Record(backups=bad)]), replaces=latest.replaces))
+    def note_recovered(self, fits: Mapping[str, bool]) -> None:
+        """Record of backups whether the log was found to fit what it was applied to."""
+        if self.now is None:
+            return
+        latest = self._latest()
+        known = [latest.of_backup(label) or ProvenBackup(label=label, judged=self.now, whole=True) for label in fits]
+        noted = [msgspec.structs.replace(one, recovered=self.now, fits=fits[one.label]) for one in known]
+        record = merged([latest, Record(backups=tuple(noted))])
+        self._store(msgspec.structs.replace(record, replaces=latest.replaces))
 
     def _latest(self) -> Record:
         """Read again what is known: other verifications may have come to their end."""

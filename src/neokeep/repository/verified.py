@@ -27,18 +27,24 @@ if TYPE_CHECKING:
 PREFIX = "verified"
 STRUCTURE, CONTENT = "structure", "content"
 MAGIC = b"NKVERI1\n"
+_LOOKS = 3
 MOST_RUNS = 1000
 """Runs of which the time and the outcome are kept: three years of one a day."""
 
 
 class ProvenBackup(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one backup: whole or not when it was last judged, and since when what it needs was proven."""
+    """What is known of one backup: whole or not when it was last judged, and since when what it needs was proven.
+
+    `recovered` is when the log behind it was last applied in scratch, `fits` what that found.
+    """
 
     label: str
     judged: datetime
     whole: bool
     structure: datetime | None = None
     content: datetime | None = None
+    recovered: datetime | None = None
+    fits: bool = True
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,9 +96,19 @@ def read_records(storage: Storage) -> Record:
 
     A record that cannot be read tells nothing.
     """
+    for _ in range(_LOOKS):
+        record, vanished = _look(storage)
+        if not vanished:
+            break
+    return record
+
+
+def _look(storage: Storage) -> tuple[Record, bool]:
+    """Read what is known; tell whether a record went before it could be read: then a newer one is there."""
     found: list[Record] = []
     replaced: set[str] = set()
     names: list[str] = []
+    vanished = False
     for item in sorted(storage.list(PREFIX), key=lambda item: (item.created, item.name), reverse=True):
         names.append(item.name)
         if item.name in replaced:
@@ -100,11 +116,12 @@ def read_records(storage: Storage) -> Record:
         try:
             record = decode_record(item.name, storage.read(item.name))
         except ObjectMissing:
-            continue  # A newer one replaced it since it was listed.
+            vanished = True
+            continue
         if record is not None:
             found.append(record)
             replaced.update(record.replaces)
-    return msgspec.structs.replace(merged(found), replaces=tuple(sorted(names)))
+    return msgspec.structs.replace(merged(found), replaces=tuple(sorted(names))), vanished
 
 
 def merged(records: Iterable[Record]) -> Record:
@@ -140,10 +157,14 @@ def joined(one: ProvenBackup, other: ProvenBackup | None) -> ProvenBackup:
     if other is None:
         return one
     newer = max(one, other, key=lambda known: (known.judged, not known.whole))
+    applied = [known for known in (one, other) if known.recovered is not None]
+    last = max(applied, key=lambda known: (known.recovered, not known.fits), default=newer)
     return msgspec.structs.replace(
         newer,
         structure=_latest(one.structure, other.structure),
         content=_latest(one.content, other.content),
+        recovered=last.recovered,
+        fits=last.fits,
     )
 
 

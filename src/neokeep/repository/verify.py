@@ -259,7 +259,7 @@ def _record(work: _Work, options: VerifyOptions, part: Part | None, *, ok: bool)
     present = None
     if work.label is None:
         present = {*work.packs, *(segment.name for chain in work.chains for segment in chain.listed)}
-    return recorder.finish(run, share, work.findings.failed, present, list(_proven(work, begun)))
+    return recorder.finish(run, share, work.findings, present, list(_proven(work, begun)))
 
 
 def _proven(work: _Work, now: datetime) -> Iterator[ProvenBackup]:
