@@ -354,6 +354,13 @@ def test_how_a_repository_is_reached_stands_with_it_and_counts_before_the_defaul
     assert settled(text=FAR, repo="/else").place().options == StorageOptions(region="eu-west-3", retries=9)
 
 
+def test_what_is_to_be_locked_is_for_commands_that_write() -> None:
+    assert settled("backup", repo="s3://bucket/neo4j", immutable_for="30d").place().options.immutable_for == 30 * 86_400
+    assert (
+        settled("verify", environment={"NEOKEEP_IMMUTABLE_FOR": "30d"}, repo="/r").place().options.immutable_for is None
+    )
+
+
 def test_flag_and_environment_count_before_what_stands_with_a_repository() -> None:
     environment = {"NEOKEEP_REPO_RETRIES": "5"}
     assert settled(text=FAR, environment=environment, repo="far").place().options.retries == 5

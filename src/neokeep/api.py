@@ -139,7 +139,7 @@ def archive(
     capture = checked_options("full", policy, indexes, rate_limit, jobs, gentle=gentle)
     options = ArchiveOptions(interval, segment_size or SEGMENT_SIZE, capture)
     names, found = _list(databases), [_source(source) for source in _list(sources)]
-    Archiver(found, _repository(repository), names, options, tell or _ignore).run(stopping)
+    Archiver(found, _repository(repository), names, options, tell or (lambda _: None)).run(stopping)
 
 
 def restore(
@@ -259,6 +259,10 @@ def verify(
     repository: Repository | Place | Directory,
     label: str | None = None,
     *,
+    depth: str = "content",
+    part: str | None = None,
+    again: bool = False,
+    resume_within: timedelta = timedelta(days=7),
     recover: bool = False,
     scratch: Directory | None = None,
     jobs: int | None = None,
@@ -266,13 +270,16 @@ def verify(
 ) -> VerifyReport:
     """Read, decode and hash all that the backups need; the report says what is damaged.
 
-    With `recover` the log of each chain is applied to its full backup below `scratch`, and must fit it.
+    `depth` 'structure' reads no content, `part` only that of a share: '3/30', or 'auto/30'. What was interrupted
+    `resume_within` is gone on with, unless `again`. With `recover` the log is applied below `scratch`, and must fit.
     """
     from neokeep.image.verify import verify_recovered
     from neokeep.repository.verify import verify as verify_repository
+    from neokeep.repository.verify_options import VerifyOptions
 
     opened, threads = _repository(repository), jobs or default_jobs()
-    report = verify_repository(opened, label, jobs=threads, progress=progress)
+    options = VerifyOptions(depth=depth, part=part, again=again, resume_within=resume_within, recover=recover)
+    report = verify_repository(opened, label, options=options, jobs=threads, progress=progress)
     if not recover:
         return report
     return verify_recovered(opened, report, scratch=_optional(scratch), jobs=threads, progress=progress)
@@ -289,13 +296,8 @@ def check(
     """Try everything that a backup will need; `interval_seconds` is the time between two backups."""
     from neokeep.check.check import run_check
 
-    return run_check(
-        Path(home),
-        _optional(configuration_directory),
-        _place(place),
-        interval_seconds=interval_seconds,
-        progress=progress,
-    )
+    conf = _optional(configuration_directory)
+    return run_check(Path(home), conf, _place(place), interval_seconds=interval_seconds, progress=progress)
 
 
 def expire(
@@ -312,6 +314,7 @@ def expire(
     dry_run: bool = False,
     collect: bool = True,
     grace: timedelta | None = None,
+    repack_below: float = 0.5,
     progress: Progress = _SILENT,
 ) -> ExpireReport:
     """Remove the backups that no rule keeps, of all databases or one; with a label, that backup alone.
@@ -330,7 +333,7 @@ def expire(
         return report
     from msgspec.structs import replace
 
-    return replace(report, collected=_collect(opened, grace, dry_run=False, progress=progress))
+    return replace(report, collected=_collect(opened, grace=grace, repack_below=repack_below, progress=progress))
 
 
 def hold(
@@ -359,11 +362,21 @@ def collect(
     repository: Repository | Place | Directory,
     *,
     grace: timedelta | None = None,
+    repack_below: float = 0.5,
     dry_run: bool = False,
     progress: Progress = _SILENT,
 ) -> CollectReport:
-    """Delete what was found not to be needed `grace` ago (a day) and still is not, and find what is not needed now."""
-    return _collect(_repository(repository), grace, dry_run=dry_run, progress=progress)
+    """Delete what was found not to be needed `grace` ago (a day) and still is not, and find what is not needed now.
+
+    Packs of which less than the share `repack_below` is needed are rewritten; 0: none are.
+    """
+    from neokeep.repository.collect import collect as collect_garbage
+
+    opened, due = _repository(repository), timedelta(days=1) if grace is None else grace
+    return collect_garbage(opened, grace=due, repack_below=repack_below, dry_run=dry_run, progress=progress)
+
+
+_collect = collect  # `expire` has an argument of that name.
 
 
 def rebuild_index(
@@ -417,18 +430,6 @@ def key_generate(path: Directory) -> KeyPairReport:
     from neokeep.repository.keys import generate
 
     return generate(Path(path))
-
-
-def _collect(opened: Repository, grace: timedelta | None, *, dry_run: bool, progress: Progress) -> CollectReport:
-    from neokeep.repository.collect import collect as collect_garbage
-
-    return collect_garbage(
-        opened, grace=timedelta(days=1) if grace is None else grace, dry_run=dry_run, progress=progress
-    )
-
-
-def _ignore(_: ArchiveEvent) -> None:
-    """Tell nobody."""
 
 
 def _source(source: Source | Directory) -> Source:

@@ -84,6 +84,7 @@ class Settings:
             retries=self.number("repo_retries") or 0,
             timeout=self.number("repo_timeout") or TIMEOUT_SECONDS,
             bandwidth=self.number("repo_bandwidth"),
+            immutable_for=self.number("immutable_for") if "immutable_for" in self.values else None,
         )
         return Place(self.needed_text("repo"), options, self._keys())
 

@@ -141,6 +141,13 @@ def _read_endpoint(text: str) -> str:
     return text.strip().rstrip("/")
 
 
+def _read_part(text: str) -> str:
+    from neokeep.repository.coverage import read_part
+
+    read_part(text)
+    return text.strip()
+
+
 NAME = Kind("NAME", _read_name)
 URL = Kind("URL", _read_endpoint)
 LABEL = Kind("LABEL", _read_name)
@@ -157,6 +164,7 @@ SIZE = Kind("SIZE", units.parse_size)
 DURATION = Kind("TIME", units.parse_duration)
 SHARE = Kind("PERCENT", units.parse_share)
 TRANSACTION = Kind("ID", _read_transaction)
+PART = Kind("NUMBER/OF", _read_part)
 MOMENT = Kind("TIME", units.parse_time)
 SWITCH = Kind("", _read_switch)
 
@@ -175,6 +183,7 @@ LAB = (
 )  # fmt: skip
 EVERY = (*WORK, *KEY, *LAB)
 REACHES_A_SOURCE = ("backup", "archive", "restore", "check")
+WRITES = ("init", "backup", "archive", "consolidate", "hold", "expire", "collect")
 TAKES_BACKUPS = ("backup", "archive")
 
 
@@ -269,6 +278,12 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "new_passphrase_command", TEXT, "A command that prints the new passphrase.",
         NEW_PASSPHRASE, in_environment=False, in_file=False,
+    ),
+    Option(
+        "immutable_for", DURATION,
+        "Lock what a restore needs for this time from when it is stored, such as 30d: nobody can remove it earlier. "
+        "For S3 buckets with object lock.",
+        WRITES,
     ),
     Option(
         "home", DIRECTORY, "The home of the Neo4j server (for packages /var/lib/neo4j), or a Docker data directory.",
@@ -422,6 +437,14 @@ OPTIONS: tuple[Option, ...] = (
         ("expire", "collect"), default="1d",
     ),
     Option(
+        "repack", SWITCH, "Rewrite packs of which little is needed, and put many small ones together.",
+        ("expire", "collect"), default="true",
+    ),
+    Option(
+        "repack_below", SHARE, "Rewrite packs of which less than this share is needed.",
+        ("expire", "collect"), default="50%",
+    ),
+    Option(
         "collect", SWITCH, "Give back the space of what expired, as `neokeep collect` does.",
         ("expire",), default="true",
     ),
@@ -445,6 +468,26 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "recover", SWITCH, "Apply the log of each chain to its full backup, in scratch, and tell whether they fit.",
         ("verify",), default="false", in_environment=False, in_file=False,
+    ),
+    Option(
+        "depth", CHOICE,
+        "How deep to look: content reads every byte; structure only that all is there with its size, and every list of "
+        "blocks.",
+        ("verify",), default="content", choices=("structure", "content"), in_environment=False, in_file=False,
+    ),
+    Option(
+        "part", PART,
+        "Read the content of one part only, such as 3/30; auto/30 takes the part whose proof is the oldest.",
+        ("verify",), in_environment=False, in_file=False,
+    ),
+    Option(
+        "again", SWITCH, "Read everything, also what an interrupted verification has read already.",
+        ("verify",), default="false", in_environment=False, in_file=False,
+    ),
+    Option(
+        "resume_within", DURATION,
+        "Go on with a verification of everything that was interrupted, if it began within this time.",
+        ("verify",), default="7d",
     ),
     Option(
         "people", COUNT, "How many people the sample graph has; every one has some twenty properties.",

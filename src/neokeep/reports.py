@@ -56,6 +56,14 @@ class BackupInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Why it is of this type."""
     compressed_bytes: int | None = None
     """Of a full backup: what its blocks take in the repository, those too that were there before."""
+    structure_proven_at: datetime | None = None
+    """When all that it needs was last there; null: that was never looked at."""
+    content_proven_at: datetime | None = None
+    """Since when every byte that it needs was proven; null: never."""
+    recovered_at: datetime | None = None
+    """When the log behind it was last applied in scratch, by `verify --recover`; null: never."""
+    verified_whole: bool | None = None
+    """Whether the last verification that looked at it found it whole; null: none did."""
 
 
 class WindowInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,12 +229,18 @@ class LogReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerifiedBackup(msgspec.Struct, frozen=True, kw_only=True):
-    """What verification found about one backup."""
+    """What verification found about one backup.
+
+    All that it needs was proven since `content_proven_at`, by this verification and earlier ones together; null: some
+    of it never was.
+    """
 
     label: str
     database: str
     ok: bool
     problems: tuple[str, ...]
+    structure_proven_at: datetime | None = None
+    content_proven_at: datetime | None = None
 
 
 class ConsolidateReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,10 +259,12 @@ class ConsolidateReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcome of `verify`. Every block that the backups need was read, decoded and hashed.
+    """Outcome of `verify`. Of the `blocks` that the backups need, `blocks_checked` were read, decoded and hashed.
 
-    With `--recover` so many transactions behind full backups were applied and compared; else `transactions_applied` is
-    null.
+    `depth` is `structure` or `content`; `part` is such as `3/30`, null where everything was asked for. `resumed_from`
+    is the begin of an interrupted verification that this one went on with. What was proven is kept in the repository
+    unless `not_recorded_because` tells why not. With `--recover` so many transactions behind full backups were applied
+    and compared; else `transactions_applied` is null.
     """
 
     repository: str
@@ -259,6 +275,12 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes_checked: int
     seconds: float
     transactions_applied: int | None = None
+    depth: str = "content"
+    part: str | None = None
+    resumed_from: datetime | None = None
+    blocks_checked: int = 0
+    recorded: bool = True
+    not_recorded_because: str = ""
 
 
 class HoldInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -295,8 +317,9 @@ class CollectReport(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome of `collect`: what was deleted, what is condemned and when it may go, what the storage refused.
 
     With `dry_run`, what would be. `reprieved_packs` were condemned and are needed again. `waiting_for` tells of backups
-    on their way; `void_backups` are manifests of writers that had been given up. `unused_bytes` lie in packs that are
-    needed for other blocks.
+    on their way; `void_backups` are manifests of writers that had been given up. `unused_bytes` lay in packs that are
+    needed for other blocks. Of these, `repacked_packs` with `repacked_bytes` were rewritten: the `copied_bytes` that
+    are needed are in `repacked_into` new packs, and the old ones go later. `damaged_packs` were found by that.
     """
 
     repository: str
@@ -315,6 +338,12 @@ class CollectReport(msgspec.Struct, frozen=True, kw_only=True):
     refused_because: str
     unused_bytes: int
     seconds: float
+    repacked_packs: int = 0
+    repacked_bytes: int = 0
+    repacked_into: int = 0
+    copied_bytes: int = 0
+    repacking_stopped_because: str = ""
+    damaged_packs: tuple[str, ...] = ()
 
 
 class ExpireReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -179,6 +179,10 @@ COLLECTED = reports.CollectReport(
     refused_because="",
     unused_bytes=7_340_032,
     seconds=2.5,
+    repacked_packs=4,
+    repacked_bytes=120_000_000,
+    repacked_into=1,
+    copied_bytes=30_000_000,
 )
 REFUSED = msgspec.structs.replace(
     COLLECTED, removed_packs=11, refused_objects=1, refused_because="packs/ab/abcdef is locked until 2026-09-01"
@@ -238,7 +242,17 @@ LOG = reports.LogReport(
 WHOLE = reports.VerifyReport(
     repository="/backup/neo4j",
     ok=True,
-    backups=(reports.VerifiedBackup(label=BACKUP.label, database="neo4j", ok=True, problems=()),),
+    backups=(
+        reports.VerifiedBackup(
+            label=BACKUP.label,
+            database="neo4j",
+            ok=True,
+            problems=(),
+            structure_proven_at=NOON,
+            content_proven_at=NOON,
+        ),
+    ),
+    blocks_checked=32_113,
     damaged_objects=(),
     blocks=32_113,
     bytes_checked=2_104_533_975,

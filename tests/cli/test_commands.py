@@ -264,6 +264,42 @@ def test_verify_says_that_all_is_whole(work: Work, run: Run) -> None:
     assert "32113 blocks, 2.0 GiB, in 3.9s" in ran.out
 
 
+def test_collect_says_what_it_rewrote_and_can_leave_that_out(work: Work, run: Run) -> None:
+    work.answers["collect"] = msgspec.structs.replace(
+        samples.COLLECTED, repacking_stopped_because="the disk is full", damaged_packs=("packs/ab/abcd: it is damaged",)
+    )
+    out = run("collect --repo /r --repack-below 30%").out
+    assert work.options_of("collect")["repack_below"] == 0.3
+    assert "Rewrote 4 packs with 114 MiB: 28.6 MiB of it are needed; the old ones go later" in out
+    assert "Rewriting packs ended early: the disk is full" in out
+    assert "DAMAGED: packs/ab/abcd: it is damaged; 'neokeep verify' tells what it touches" in out
+    run("expire --repo /r --keep-last 1 --no-repack")
+    work.calls.clear()
+    run("collect --repo /r --no-repack")
+    assert work.options_of("collect")["repack_below"] == 0
+
+
+def test_verify_hands_on_what_is_asked_and_says_what_it_looked_at(work: Work, run: Run) -> None:
+    work.answers["verify"] = msgspec.structs.replace(
+        samples.WHOLE, part="3/30", blocks_checked=1070, recorded=False, not_recorded_because="the disk is full"
+    )
+    ran = run("verify --repo /r --part auto/30 --again --resume-within 2d")
+    options = work.options_of("verify")["options"]
+    assert (options.part, options.again, options.resume_within.days) == ("auto/30", True, 2)
+    assert "Verified part 3/30 of /backup/neo4j: 1070 of 32113 blocks, 2.0 GiB, in 3.9s" in ran.out
+    assert "does not keep what was proven: the disk is full" in ran.out
+    assert "2026-08-01 12:00:00Z" in ran.out
+    work.answers["verify"] = msgspec.structs.replace(samples.WHOLE, depth="structure", resumed_from=samples.NOON)
+    ran = run("verify --repo /r --depth structure")
+    assert "Verified the structure of /backup/neo4j: all 32113 blocks are there, in 3.9s" in ran.out
+    assert "it began at 2026-08-01 12:00:00Z" in ran.out
+
+
+@pytest.mark.parametrize("line", ["--part 4/3", "--part x", "--depth deep"])
+def test_verify_refuses_a_share_or_depth_that_there_is_not(work: Work, run: Run, line: str) -> None:
+    assert run(f"verify --repo /r {line}").status == 2
+
+
 def test_verify_names_what_is_damaged_and_the_newest_backup_that_is_whole(work: Work, run: Run) -> None:
     work.answers["verify"] = samples.BROKEN
     ran = run("verify --repo /r")

@@ -81,6 +81,47 @@ def packs(place: Path) -> set[str]:
     return {path.name for path in (place / "packs").rglob("*") if path.is_file()}
 
 
+@pytest.mark.parametrize("second", [False, True])
+def test_whatever_call_rewriting_packs_is_killed_at(
+    tmp_path: Path, victim: Victim, base: tuple[Path, Path, dict[str, Content]], second: bool
+) -> None:
+    """All packs are rewritten; with `second` another run, that condemned packs lie beside, is killed too."""
+    begin, home, wanted = base
+    if second:
+        collect(open_repository(str(begin)), grace=timedelta(), repack_below=1, progress=SILENT)
+        age(begin)
+        take_one_more(begin, home, wanted)
+    expire(open_repository(str(begin)), Policy(last=1))
+    age(begin)
+    whole = tmp_path / "whole"
+    shutil.copytree(begin, whole)
+    calls = victim.calls_of("collect", whole, home, repack_below=1, pack_size=70_000)
+    assert calls > 30
+    is_whole(whole, wanted, tmp_path / "restored", "whole")
+    for step in steps(calls, 25):
+        place = tmp_path / "killed"
+        shutil.copytree(begin, place)
+        answer = victim.order("collect", place, home, kill_at=step, repack_below=1, pack_size=70_000)
+        assert answer == "killed" or answer.startswith("done"), answer
+        is_whole(place, wanted, tmp_path / "restored", step)
+        age(place)
+        for _ in range(3):
+            cleaned_up(place, repack_below=1)
+        is_whole(place, wanted, tmp_path / "restored", step)
+        assert sorted(labels(place)) == sorted(labels(whole))
+        for kind in ("condemned", "writers"):
+            assert not list((place / kind).iterdir())
+        shutil.rmtree(place)
+
+
+def take_one_more(place: Path, home: Path, wanted: dict[str, Content]) -> None:
+    made = make_database(home)
+    made.store |= {"neostore.nodestore.db": random.Random(0).randbytes(250_000)}
+    made.write()
+    wanted[take(made, open_repository(str(place))).label] = snapshot(made)
+    age(place)
+
+
 def is_whole(place: Path, wanted: dict[str, Content], home: Path, step: object) -> None:
     repository = open_repository(str(place))
     report = check(repository)
@@ -91,13 +132,13 @@ def is_whole(place: Path, wanted: dict[str, Content], home: Path, step: object) 
         shutil.rmtree(home)
 
 
-def cleaned_up(place: Path) -> None:
+def cleaned_up(place: Path, repack_below: float = 0) -> None:
     """Expire and collect until nothing is left to do."""
     repository = open_repository(str(place))
     expire(repository, Policy(last=1))
     for _ in range(2):
         age(place)
-        collect(repository, grace=timedelta(hours=1), progress=SILENT)
+        collect(repository, grace=timedelta(hours=1), repack_below=repack_below, progress=SILENT)
 
 
 def nothing_is_left_over(place: Path, whole: Path) -> None:
@@ -119,7 +160,7 @@ def test_whatever_call_it_is_killed_at(
         expire(open_repository(str(begin)), Policy(last=1))
         age(begin)
     if what == "sweep":
-        collect(open_repository(str(begin)), grace=timedelta(), progress=SILENT)
+        collect(open_repository(str(begin)), grace=timedelta(), repack_below=0, progress=SILENT)
         age(begin)
     command = "collect" if what in ("condemn", "sweep") else what
     whole = tmp_path / "whole"

@@ -140,7 +140,7 @@ def _clean_up(order: dict[str, Any]) -> None:
     if order["do"] == "expire":
         expire(repository, Policy(last=1))
     elif order["do"] == "collect":
-        collect(repository, grace=timedelta(), progress=SILENT)
+        collect(repository, grace=timedelta(), repack_below=order.get("repack_below", 0), progress=SILENT)
     else:
         rebuild_index(repository, jobs=1, progress=SILENT)
 

@@ -24,6 +24,7 @@ def run(call: Call) -> Outcome:
     report = api.collect(
         settings.place(),
         grace=None if grace is None else timedelta(seconds=grace),
+        repack_below=(settings.share("repack_below") or 0) if settings.switch("repack") else 0,
         dry_run=settings.switch("dry_run"),
         progress=call.progress,
     )
@@ -57,9 +58,18 @@ def lines_of(report: CollectReport) -> list[str]:
     if report.reprieved_packs:
         lines.append(f"{format_count(report.reprieved_packs, 'pack')} came to be needed again and stay")
     lines += [f"Removed {label}: its writer had been given up before it committed" for label in report.void_backups]
+    if report.repacked_packs:
+        would = "Would rewrite" if report.dry_run else "Rewrote"
+        lines.append(
+            f"{would} {format_count(report.repacked_packs, 'pack')} with {format_size(report.repacked_bytes)}: "
+            f"{format_size(report.copied_bytes)} of it are needed; the old ones go later"
+        )
+    if report.repacking_stopped_because:
+        lines.append(f"Rewriting packs ended early: {report.repacking_stopped_because}")
+    lines += [f"DAMAGED: {problem}; 'neokeep verify' tells what it touches" for problem in report.damaged_packs]
     if report.unused_bytes:
         lines.append(
-            f"{format_size(report.unused_bytes)} that no backup needs lie in packs with blocks that are needed"
+            f"{format_size(report.unused_bytes)} that no backup needs were found in packs with blocks that are needed"
         )
     return lines
 
@@ -73,8 +83,8 @@ COMMANDS = (
         "collect",
         "Give back the space of what no backup needs.",
         "Find packs and segments that no backup needs, and delete those that were found so in an earlier run, at least "
-        "the grace period ago, and are still not needed. Other commands may run meanwhile, backups too. `neokeep "
-        "expire` does this at its end.",
+        "the grace period ago, and are still not needed. Packs of which little is needed are rewritten. Other commands "
+        "may run meanwhile, backups too. `neokeep expire` does this at its end.",
         ("neokeep collect --repo /backup/neo4j", "neokeep collect --repo /backup/neo4j --dry-run"),
         run,
     ),

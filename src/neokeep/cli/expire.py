@@ -42,6 +42,7 @@ def run(call: Call) -> Outcome:
         dry_run=settings.switch("dry_run"),
         collect=settings.switch("collect"),
         grace=None if grace is None else timedelta(seconds=grace),
+        repack_below=(settings.share("repack_below") or 0) if settings.switch("repack") else 0,
         progress=call.progress,
     )
     return Outcome(report, partial(show, report), failure_of(report), answer=report.dry_run)

@@ -35,7 +35,7 @@ def show(report: InfoReport, page: Page) -> None:
         page.line()
         page.line(f"Source {source}")
         page.table(
-            ("database", "backup", "type", "finished", "neo4j", "last tx", "size", "stored"),
+            ("database", "backup", "type", "finished", "neo4j", "last tx", "size", "stored", "proven"),
             [_row(backup) for backup in report.backups if backup.source == source],
             right=("last tx", "size", "stored"),
         )
@@ -64,7 +64,14 @@ def _row(backup: BackupInfo) -> tuple[str, ...]:
         str(backup.last_tx),
         format_size(backup.size_bytes),
         format_size(backup.stored_bytes),
+        _proven(backup),
     )
+
+
+def _proven(backup: BackupInfo) -> str:
+    if backup.verified_whole is False:
+        return "DAMAGED"
+    return "never" if backup.content_proven_at is None else format_time(backup.content_proven_at)
 
 
 def _facts(backup: BackupInfo) -> list[tuple[str, str]]:
@@ -86,6 +93,9 @@ def _facts(backup: BackupInfo) -> list[tuple[str, str]]:
         ("took", f"{format_duration(backup.seconds)}, {format_size(backup.bytes_read)} read"),
         ("attempts", f"{backup.attempts}, {backup.file_retries} files read again"),
         ("made by", f"neokeep {backup.neokeep_version}"),
+        ("every byte proven", _proven(backup)),
+        ("all there", _time(backup.structure_proven_at, "never looked at")),
+        ("log applied", _time(backup.recovered_at, "never tried")),
     ]
 
 
@@ -123,8 +133,8 @@ def _window_facts(window: WindowInfo) -> list[tuple[str, str]]:
     ]
 
 
-def _time(time: datetime | None) -> str:
-    return "unknown" if time is None else format_time(time)
+def _time(time: datetime | None, otherwise: str = "unknown") -> str:
+    return otherwise if time is None else format_time(time)
 
 
 def _show_holds(report: InfoReport, page: Page) -> None:

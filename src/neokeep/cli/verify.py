@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from neokeep.cli.command import Call, Command
 from neokeep.cli.output import Outcome
 from neokeep.errors import IntegrityError
-from neokeep.units import format_duration, format_size
+from neokeep.units import format_duration, format_size, format_time
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from neokeep.cli.page import Page
     from neokeep.reports import VerifyReport
 
@@ -22,6 +25,10 @@ def run(call: Call) -> Outcome:
     report = api.verify(
         settings.place(),
         settings.text("backup"),
+        depth=settings.text("depth") or "content",
+        part=settings.text("part"),
+        again=settings.switch("again"),
+        resume_within=timedelta(seconds=settings.number("resume_within") or 0),
         recover=settings.switch("recover"),
         scratch=settings.path("scratch"),
         jobs=settings.number("jobs"),
@@ -46,15 +53,21 @@ def failure_of(report: VerifyReport) -> IntegrityError | None:
 
 
 def show(report: VerifyReport, page: Page) -> None:
-    amount = f"{report.blocks} blocks, {format_size(report.bytes_checked)}, in {format_duration(report.seconds)}"
-    page.line(f"Verified {report.repository}: {amount}")
+    page.line(f"Verified {_what(report)}{report.repository}: {_amount(report)} in {format_duration(report.seconds)}")
+    if report.resumed_from is not None:
+        page.line(f"This went on with what was interrupted; it began at {format_time(report.resumed_from)}.")
+    if not report.recorded:
+        page.line(f"The repository does not keep what was proven: {report.not_recorded_because}")
     if report.transactions_applied is not None:
         page.line(f"Applied {report.transactions_applied} transactions to the full backups before them.")
     if report.backups:
         page.line()
         page.table(
-            ("database", "backup", "state"),
-            [(backup.database, backup.label, "ok" if backup.ok else "DAMAGED") for backup in report.backups],
+            ("database", "backup", "state", "all content proven since"),
+            [
+                (backup.database, backup.label, "ok" if backup.ok else "DAMAGED", _since(backup.content_proven_at))
+                for backup in report.backups
+            ],
         )
     for backup in report.backups:
         for problem in backup.problems:
@@ -66,14 +79,40 @@ def show(report: VerifyReport, page: Page) -> None:
             page.line(f"  {name}")
 
 
+def _what(report: VerifyReport) -> str:
+    if report.depth == "structure":
+        return "the structure of "
+    return "" if report.part is None else f"part {report.part} of "
+
+
+def _amount(report: VerifyReport) -> str:
+    read = format_size(report.bytes_checked)
+    if report.depth == "structure":
+        return f"all {report.blocks} blocks are there,"
+    if report.part is None and report.resumed_from is None:
+        return f"{report.blocks} blocks, {read},"
+    return f"{report.blocks_checked} of {report.blocks} blocks, {read},"
+
+
+def _since(time: datetime | None) -> str:
+    return "never" if time is None else format_time(time)
+
+
 COMMANDS = (
     Command(
         "verify",
         "Read the backups and prove that each is whole.",
-        "Read, decode and hash every block that the backups need, and check every manifest. With --recover also apply "
-        "the archived log to the full backups, in scratch: it must fit what it changed. The database is not "
-        "touched. Ends with exit status 16 when anything is damaged.",
-        ("neokeep verify --repo /backup/neo4j", "neokeep verify --repo /backup/neo4j --backup LABEL"),
+        "Read, decode and hash every block that the backups need, and check every manifest. --part auto/30 reads a "
+        "thirtieth, so that a month of daily runs reads everything; --depth structure reads no content. What was "
+        "proven is kept in the repository, and `neokeep info` shows it. With --recover also apply the archived log to "
+        "the full backups, in scratch: it must fit what it changed. The database is not touched. Ends with exit "
+        "status 16 when anything is damaged.",
+        (
+            "neokeep verify --repo /backup/neo4j",
+            "neokeep verify --repo /backup/neo4j --part auto/30",
+            "neokeep verify --repo /backup/neo4j --depth structure",
+            "neokeep verify --repo /backup/neo4j --backup LABEL",
+        ),
         run,
     ),
 )

@@ -11,6 +11,7 @@ from neokeep.image.chain_image import chain_image
 from neokeep.repository.chains import Chain, chain_of
 from neokeep.repository.manifest import Manifest
 from neokeep.repository.reader import BlockReader
+from neokeep.repository.recording import Recorder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,9 @@ def verify_recovered(
             item = manifests.get(label)
             if problems and item is not None and base in (label, item.base) and (item.end.transaction or 0) >= first:
                 verified[label] = _bad(found, problems)
+    fits = {before.label: verified[before.label].ok for before in report.backups if before.ok}
+    if fits:
+        Recorder.begin(repository.storage).note_recovered(fits)
     return msgspec.structs.replace(
         report,
         ok=report.ok and all(backup.ok for backup in verified.values()),

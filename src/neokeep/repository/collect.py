@@ -28,7 +28,8 @@ from neokeep.repository.pack import pack_name
 from neokeep.repository.reader import BlockReader
 from neokeep.repository.reindex import consolidate_index
 from neokeep.repository.removing import Remover
-from neokeep.repository.repository import DAMAGED, DamagedManifest
+from neokeep.repository.repack import REPACK_BELOW, Repacked, Rewrite, plan_repack, repack
+from neokeep.repository.repository import DAMAGED, DamagedManifest, pack_identities
 from neokeep.repository.sessions import (
     PATIENCE,
     REVOKED,
@@ -67,6 +68,8 @@ class _View:
     catalogue: Catalogue
     needed: NeededPacks
     segments: dict[str, int]
+    created: dict[bytes, datetime]
+    """When packs were stored."""
 
 
 @dataclass(slots=True)
@@ -82,12 +85,20 @@ class _Done:
     pending_packs: int = 0
     pending_segments: int = 0
     removable_from: datetime | None = None
+    repacked: Repacked = field(default_factory=Repacked)
 
 
 def collect(
-    repository: Repository, *, grace: timedelta, dry_run: bool = False, progress: Progress
+    repository: Repository,
+    *,
+    grace: timedelta,
+    repack_below: float = REPACK_BELOW,
+    dry_run: bool = False,
+    progress: Progress,
 ) -> reports.CollectReport:
     """Delete what was condemned long enough ago and is still not needed; condemn what is not needed now.
+
+    Packs of which less than the share `repack_below` is needed are rewritten; 0 leaves them as they are.
 
     Raises:
         LockedError: another process collects.
@@ -104,6 +115,7 @@ def collect(
         for one in view.condemned:
             _judge(view, one, grace, done)
         _condemn(repository, view, grace, done, dry_run=True)
+        done.repacked.add(_repack_plan(view, grace, repack_below))
         return _report(repository, view, done, {}, began, dry_run=True)
     with leased(storage, LEASE, LASTS) as lease:
         remover = Remover(storage, lease)
@@ -116,6 +128,9 @@ def collect(
         if any(swept):
             consolidate_index(repository, remover)
         _condemn(repository, view, grace, done, dry_run=False)
+        # A store that does not delete would only get fuller by it.
+        plan = [] if remover.refused else _repack_plan(view, grace, repack_below)
+        done.repacked = repack(repository, view.index, view.needed.rows, plan, lease, progress)
         done.freed = remover.freed
         return _report(repository, view, done, remover.refused, began, dry_run=False)
 
@@ -134,7 +149,8 @@ def _look(repository: Repository, now: datetime, renew: Callable[[], object]) ->
     over = {item.writer for item in catalogue.manifests} | revoked_writers(repository.storage)
     at_work = [mark for mark in writers if mark.identity not in over]
     finished = [mark for mark in writers if mark.identity in over]
-    return _View(now, condemned, at_work, finished, reader.index, catalogue, needed, segments)
+    created = {one: item.created for one, item in pack_identities(repository.storage.list("packs")).items()}
+    return _View(now, condemned, at_work, finished, reader.index, catalogue, needed, segments, created)
 
 
 def _give_up_late_writers(repository: Repository, lease: Lease) -> None:
@@ -156,7 +172,11 @@ def _judge(view: _View, one: Condemned, grace: timedelta, done: _Done) -> list[t
     """Decide what of a list may be deleted now, by name and size; None where it has to wait."""
     sizes = {pack.identity: pack.size for pack in view.index.packs}
     packs = [identity for identity in one.packs if identity in sizes]
-    doomed = [identity for identity in packs if identity not in view.needed.identities]
+    # The oldest first: where a storage locks objects for a time, these can go, and those that cannot come last.
+    doomed = sorted(
+        (identity for identity in packs if identity not in view.needed.identities),
+        key=lambda identity: view.created.get(identity, view.now),
+    )
     segments = [name for name in one.segments if name in view.segments]
     unaware = [mark for mark in view.writers if one.name not in mark.record.knows]
     if view.now - one.created < grace or unaware:
@@ -207,14 +227,8 @@ def _sweep(
 
 def _condemn(repository: Repository, view: _View, grace: timedelta, done: _Done, *, dry_run: bool) -> None:
     """Store a list of what is not needed now; what is young may belong to a backup on its way."""
-    created = {item.name: item.created for item in repository.storage.list("packs")}
-    oldest = min((mark.created for mark in view.writers), default=view.now)
-    until = min(oldest, view.now - grace)
-    packs = [
-        pack
-        for pack in unneeded_packs(view.index, view.needed)
-        if (born := created.get(pack_name(pack.identity))) is not None and born <= until
-    ]
+    old = _old_packs(view, grace)
+    packs = [pack for pack in unneeded_packs(view.index, view.needed) if pack.identity in old]
     known = {name for one in view.condemned for name in one.segments}
     segments = {name: size for name, size in view.segments.items() if name not in known}
     if not packs and not segments:
@@ -226,6 +240,17 @@ def _condemn(repository: Repository, view: _View, grace: timedelta, done: _Done,
     done.pending_bytes += sum(pack.size for pack in packs) + sum(segments.values())
     due = view.now + grace
     done.removable_from = min(due, done.removable_from or due)
+
+
+def _old_packs(view: _View, grace: timedelta) -> set[bytes]:
+    """Find the packs that are older than the grace period and than every writer at work."""
+    oldest = min((mark.created for mark in view.writers), default=view.now)
+    until = min(oldest, view.now - grace)
+    return {identity for identity, created in view.created.items() if created <= until}
+
+
+def _repack_plan(view: _View, grace: timedelta, below: float) -> list[Rewrite]:
+    return plan_repack(view.index, view.needed.rows, _old_packs(view, grace), below) if below else []
 
 
 def _report(
@@ -247,5 +272,11 @@ def _report(
         refused_objects=len(refused),
         refused_because=next(iter(refused.values()), ""),
         unused_bytes=view.needed.unused_bytes,
+        repacked_packs=done.repacked.packs,
+        repacked_bytes=done.repacked.bytes,
+        repacked_into=done.repacked.into,
+        copied_bytes=done.repacked.copied,
+        repacking_stopped_because=done.repacked.stopped_because,
+        damaged_packs=tuple(done.repacked.damaged),
         seconds=round(time.monotonic() - began, 3),
     )

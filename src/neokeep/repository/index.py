@@ -146,6 +146,11 @@ class BlockIndex:
         """Add up what the blocks of some rows take in their packs."""
         return int(self._entries["stored"][self._order[rows]].sum(dtype=np.int64))
 
+    def ids(self, rows: NDArray[np.int64]) -> NDArray[np.void]:
+        """Return the ids (V32) of some rows."""
+        result: NDArray[np.void] = self._entries["id"][self._order[rows]]
+        return result
+
     def sizes(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the content size in bytes of some rows."""
         result: NDArray[np.int64] = self._entries["size"][self._order[rows]].astype(np.int64)

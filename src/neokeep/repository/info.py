@@ -1,6 +1,7 @@
 """`info`: what backups there are, and which moments can be restored to.
 
-Reads manifests and the last segment of each chain, so it is quick however large the backups.
+Reads manifests, the last segment of each chain, and the newest record of what verifications proved, so it is quick
+however large the backups.
 """
 
 from __future__ import annotations
@@ -8,14 +9,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from neokeep import reports
 from neokeep.repository.holds import hold_info, list_holds
 from neokeep.repository.manifest import Manifest
 from neokeep.repository.repository import DamagedManifest
+from neokeep.repository.verified import read_records
 from neokeep.repository.windows import problems_of, windows_of
 
 if TYPE_CHECKING:
     from neokeep.repository.repository import Repository
+    from neokeep.repository.verified import ProvenBackup
     from neokeep.repository.windows import Window
 
 
@@ -30,11 +35,14 @@ def describe(repository: Repository, database: str | None = None, label: str | N
     items = list(repository.manifests()) if label is None else _chain_with(repository, label)
     shown = [item.label for item in items if isinstance(item, DamagedManifest) or database in (None, item.database)]
     readable = [item for item in items if isinstance(item, Manifest) and database in (None, item.database)]
+    proven = {one.label: one for one in read_records(repository.storage).backups}
     return reports.InfoReport(
         repository=repository.storage.url,
         repository_id=repository.config.repository_id,
         format=repository.config.format,
-        backups=tuple(backup_info(item) for item in readable if label in (None, item.label)),
+        backups=tuple(
+            _with_proof(backup_info(item), proven.get(item.label)) for item in readable if label in (None, item.label)
+        ),
         damaged=tuple(_failure(item) for item in items if isinstance(item, DamagedManifest)),
         windows=tuple(map(window_info, windows_of(repository, readable))),
         holds=tuple(
@@ -76,6 +84,18 @@ def window_info(window: Window) -> reports.WindowInfo:
 def _failure(damaged: DamagedManifest) -> reports.Failure:
     error = damaged.error
     return reports.Failure(subject=damaged.label, kind=error.kind, message=error.message, remedy=error.remedy)
+
+
+def _with_proof(info: reports.BackupInfo, known: ProvenBackup | None) -> reports.BackupInfo:
+    if known is None:
+        return info
+    return msgspec.structs.replace(
+        info,
+        structure_proven_at=known.structure,
+        content_proven_at=known.content,
+        recovered_at=known.recovered,
+        verified_whole=known.whole and known.fits,
+    )
 
 
 def backup_info(manifest: Manifest) -> reports.BackupInfo:

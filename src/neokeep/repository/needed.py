@@ -44,10 +44,14 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class NeededPacks:
-    """The packs that hold what the backups need, by id, and the bytes in them that no backup needs."""
+    """The packs that hold what the backups need, by id, the bytes in them that no backup needs, and the needed rows.
+
+    `rows` says of each row of the index whether it is needed: of several copies of a block only one is.
+    """
 
     identities: frozenset[bytes]
     unused_bytes: int
+    rows: np.typing.NDArray[np.bool_]
 
 
 def read_catalogue(repository: Repository) -> Catalogue:
@@ -86,7 +90,7 @@ def needed_packs(reader: BlockReader, manifests: Iterable[Manifest], renew: Call
     numbers = np.unique(index.packs_of(rows))
     everything = index.stored_by_pack(np.arange(len(index)))
     unused = everything - index.stored_by_pack(rows)
-    return NeededPacks(frozenset(index.packs[at].identity for at in numbers), int(unused[numbers].sum()))
+    return NeededPacks(frozenset(index.packs[at].identity for at in numbers), int(unused[numbers].sum()), used)
 
 
 def _mark_blocks(reader: BlockReader, manifest: Manifest, used: np.typing.NDArray[np.bool_]) -> None:

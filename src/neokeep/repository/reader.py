@@ -64,13 +64,29 @@ class BlockReader:
         Raises:
             IntegrityError: it is not.
         """
+        return self.decode_opened(self.opened(pack, offset, stored, identity), identity, size)
+
+    def decode_opened(self, opened: memoryview, identity: bytes, size: int) -> bytes | memoryview:
+        """Decode what `opened` gave, and prove that it is the block named `identity`.
+
+        Raises:
+            IntegrityError: it is not.
+        """
+        keys = self.storage.content_keys
+        return decode_block(opened, identity, size, None if keys is None else keys.block_ids)
+
+    def opened(self, pack: int, offset: int, stored: memoryview, identity: bytes) -> memoryview:
+        """Return a stored block as it is without encryption: codec byte and payload, not proven yet.
+
+        Raises:
+            IntegrityError: its seal does not hold.
+        """
         keys = self.storage.content_keys
         if keys is None:
-            return decode_block(stored, identity, size)
+            return stored
         from neokeep.encryption.content import NotSealed
 
         try:
-            plain = keys.seal_of(self.index.packs[pack].seal).open(offset, stored, identity)
+            return memoryview(keys.seal_of(self.index.packs[pack].seal).open(offset, stored, identity))
         except NotSealed as problem:
             raise damaged_block(identity) from problem
-        return decode_block(memoryview(plain), identity, size, keys.block_ids)

@@ -1,284 +1,314 @@
 """`verify`: find out whether all that the backups need is there, and every byte of it right.
 
-Every pack is read whole and compared with the hash that is its name; every block that a backup needs is decoded and
-hashed, once however many backups share it. Damage is told by object, by backup and by file. A damaged object is
-remembered in the repository: the next full backup stores the blocks of such a pack anew, which heals older backups that
-share them. Damage that is known already and touches no backup does not make a verification fail again.
+Every verification looks at the structure: manifests, holds, index objects, lists of blocks, names and headers of
+segments. One of content also reads packs and segments whole, all of them or a part. Every pack is compared with the
+hash that is its name, and every block in it that a backup needs is decoded and hashed. Damage is told by object, by
+backup and by file. A damaged object is remembered in the repository: the next full backup stores the blocks of such a
+pack anew, which heals older backups. Damage that is known and touches no backup does not make it fail again.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
-from blake3 import blake3
 
 from neokeep import reports
-from neokeep.errors import AWAY, IntegrityError, NeokeepError, RepositoryError
-from neokeep.repository.block import ID_SIZE
-from neokeep.repository.contents import blocks_of, expand_file, file_list, structure_ids
-from neokeep.repository.fetch import FetchPlan, Wanted, plan_fetch
-from neokeep.repository.index import decode_index
+from neokeep.errors import NeokeepError
+from neokeep.repository.coverage import WHOLE, Part, next_part, read_part
 from neokeep.repository.manifest import Manifest
 from neokeep.repository.pack import pack_name
+from neokeep.repository.proving import BlocksByPack, Findings, Task, prove
 from neokeep.repository.reader import BlockReader
-from neokeep.repository.segment import (
-    SegmentMissing,
-    SegmentName,
-    contiguous,
-    list_segments,
-    read_segment,
-    unlinked,
+from neokeep.repository.recording import Recorder
+from neokeep.repository.repository import pack_identities
+from neokeep.repository.segment import list_segments
+from neokeep.repository.survey import (
+    bases_of,
+    chain_states,
+    check_holds,
+    check_index_objects,
+    needs_of,
+    touched,
 )
-from neokeep.storage.base import ObjectMissing
-from neokeep.workers import run_workers
+from neokeep.repository.verified import CONTENT, ProvenBackup, Run
+from neokeep.repository.verify_options import EVERYTHING, VerifyOptions
+from neokeep.units import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Iterator, Sequence
 
     from neokeep.progress import Progress
-    from neokeep.repository.manifest import FileEntry
-    from neokeep.repository.repository import DamagedManifest, Repository
-    from neokeep.repository.segment import SegmentHeader
-
-_TEXT_ID = f"S{ID_SIZE}"
-"""Ids as byte strings, which numpy can sort; all have the same length, so trailing zeros do not matter."""
+    from neokeep.repository.repository import Repository
+    from neokeep.repository.survey import ChainState, Needs
+    from neokeep.repository.verified import Record
+    from neokeep.storage.base import StoredObject
 
 
 @dataclass(slots=True)
-class _Findings:
-    """What reading found: damaged and unreadable objects with the reason, and damaged or missing blocks.
+class _Work:
+    """One verification: what it looks at, and what it found so far."""
 
-    What could not be read now may be readable again; only what was read and is wrong is remembered as damaged.
-    """
+    repository: Repository
+    label: str | None
+    part: Part
+    recorder: Recorder
+    since: datetime
+    backups: list[Manifest]
+    bases: list[Manifest]
+    reader: BlockReader
+    needs: Needs
+    packs: dict[str, StoredObject]
+    chains: list[ChainState]
+    problems: dict[str, list[str]]
+    of_base: dict[str, list[str]]
+    resumed: bool = False
+    findings: Findings = field(default_factory=Findings)
 
-    objects: dict[str, str] = field(default_factory=dict)
-    unreadable: dict[str, str] = field(default_factory=dict)
-    blocks: set[bytes] = field(default_factory=set)
-    bytes_checked: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
-
-def verify(repository: Repository, label: str | None, *, jobs: int, progress: Progress) -> reports.VerifyReport:
+def verify(
+    repository: Repository,
+    label: str | None,
+    *,
+    options: VerifyOptions = EVERYTHING,
+    jobs: int,
+    progress: Progress,
+) -> reports.VerifyReport:
     """Verify one backup, or the whole repository.
 
     Raises:
         RepositoryError: there is no such backup.
+        UsageError: the options do not fit together.
     """
     began = time.monotonic()
-    chosen = [repository.manifest(label)] if label is not None else list(repository.manifests())
-    findings = _Findings()
+    options.check(label)
+    recorder = Recorder.begin(repository.storage)
+    part = _part_of(options, recorder.known)
+    since = _since(options, label, recorder)
+    resumed = recorder.now is not None and since != recorder.now
+    if resumed:
+        progress.say(f"going on with the verification that began at {format_time(since)}")
+    work = _look(repository, label, part or WHOLE, recorder, since, progress)
+    work.resumed = resumed
     known_damage = repository.damaged_objects()
-    problems = _manifest_problems(chosen)
-    backups = [item for item in chosen if isinstance(item, Manifest)]
-    bases = _bases(repository, backups, problems)
-    of_base: dict[str, list[str]] = {base.label: [] for base in bases}
-    reader = BlockReader.of(repository)
-    wanted = _needed(reader, bases, of_base)
-    if label is None:
-        _check_index_objects(repository, findings)
-    _check_packs(repository, reader, wanted, findings, every_pack=label is None, jobs=jobs, progress=progress)
-    for base in bases:
-        if findings.blocks and not of_base[base.label]:
-            of_base[base.label] = _touched(reader, base, findings.blocks)
-        _check_chain(repository, base, backups, problems, findings)
-    for item in backups:
-        found = of_base.get(item.base or item.label, [])
-        problems[item.label] += found if item.base is None else [f"its full backup: {problem}" for problem in found]
-    new_damage = [name for name in findings.objects if _hash_of(name) not in known_damage]
+    _read(work, options, known_damage, jobs, progress)
+    _judge(work, known_damage)
+    new_damage = _new_damage(work, known_damage)
     for name in new_damage:
         _remember(repository, name)
-    databases = {item.label: item.database for item in chosen if isinstance(item, Manifest)}
+    ok = not any(work.problems.values()) and not new_damage and not work.findings.unreadable
+    record = _record(work, options, part, ok=ok)
+    return _report(work, options, part, record, ok=ok, seconds=round(time.monotonic() - began, 3))
+
+
+def _report(
+    work: _Work, options: VerifyOptions, part: Part | None, record: Record, *, ok: bool, seconds: float
+) -> reports.VerifyReport:
+    databases = {item.label: item.database for item in work.backups}
+    findings = work.findings
     return reports.VerifyReport(
-        repository=repository.storage.url,
-        ok=not any(problems.values()) and not new_damage and not findings.unreadable,
-        backups=tuple(
-            reports.VerifiedBackup(
-                label=name, database=databases.get(name, ""), ok=not problems[name], problems=tuple(problems[name])
-            )
-            for name in problems
-        ),
+        repository=work.repository.storage.url,
+        ok=ok,
+        backups=tuple(_verified(name, databases.get(name, ""), work.problems[name], record) for name in work.problems),
         damaged_objects=tuple(
             f"{name}: {reason}" for name, reason in sorted((findings.objects | findings.unreadable).items())
         ),
-        blocks=len(wanted.ids),
+        blocks=int(np.count_nonzero(work.needs.rows)) + len(work.needs.missing),
         bytes_checked=findings.bytes_checked,
-        seconds=round(time.monotonic() - began, 3),
+        seconds=seconds,
+        depth=options.depth,
+        part=None if part is None else str(part),
+        resumed_from=work.since if work.resumed else None,
+        blocks_checked=findings.blocks_checked,
+        recorded=work.recorder.now is not None,
+        not_recorded_because=work.recorder.refusal,
     )
 
 
-def _manifest_problems(chosen: Sequence[Manifest | DamagedManifest]) -> dict[str, list[str]]:
-    return {item.label: [] if isinstance(item, Manifest) else [item.error.message] for item in chosen}
+def _part_of(options: VerifyOptions, known: Record) -> Part | None:
+    if options.part is None:
+        return None
+    number, of = read_part(options.part)
+    return next_part(known.coverage, of) if number is None else Part(number, of)
 
 
-def _needed(reader: BlockReader, manifests: Sequence[Manifest], problems: dict[str, list[str]]) -> Wanted:
-    """Collect every distinct block of some backups; what cannot even be listed is a problem of its backup."""
-    ids: NDArray[np.bytes_] = np.empty(0, _TEXT_ID)
-    sizes = np.empty(0, np.int64)
-    for manifest in manifests:
-        try:
-            parts = list(blocks_of(reader, manifest))
-        except AWAY:
-            raise
-        except NeokeepError as problem:
-            problems[manifest.label].append(problem.message)
-            continue
-        found_ids = np.concatenate([ids, *(np.frombuffer(part, _TEXT_ID) for part, _ in parts)])
-        found_sizes = np.concatenate([sizes, *(lengths for _, lengths in parts)])
-        ids, first = np.unique(found_ids, return_index=True)
-        sizes = found_sizes[first]
-    rows = np.arange(len(ids), dtype=np.int64)
-    return Wanted(ids.view(f"V{ID_SIZE}"), sizes, rows, np.zeros(len(ids), np.int64))
+def _since(options: VerifyOptions, label: str | None, recorder: Recorder) -> datetime:
+    """Choose since when an object has to be proven not to be read again: now, or the begin of what was interrupted."""
+    now, begun = recorder.now or datetime.now(UTC), recorder.known.going_on
+    everything = label is None and options.of_everything
+    if recorder.now is None or not everything or options.again or begun is None:
+        return now
+    return begun if begun <= now <= begun + options.resume_within else now
 
 
-def _bases(repository: Repository, backups: Sequence[Manifest], problems: dict[str, list[str]]) -> list[Manifest]:
-    """Find the full backups that some backups rest on, themselves among them."""
-    known = {item.label: item for item in backups if item.type == "full"}
-    for item in backups:
-        if item.base is not None and item.base not in known:
-            try:
-                known[item.base] = repository.manifest(item.base)
-            except AWAY:
-                raise
-            except NeokeepError as problem:
-                problems[item.label].append(f"its full backup: {problem.message}")
-    return list(known.values())
+def _look(
+    repository: Repository, label: str | None, part: Part, recorder: Recorder, since: datetime, progress: Progress
+) -> _Work:
+    """Look at everything that is not read whole: manifests, holds, index objects, and lists of blocks."""
+    chosen = [repository.manifest(label)] if label is not None else list(repository.manifests())
+    problems = {item.label: [] if isinstance(item, Manifest) else [item.error.message] for item in chosen}
+    backups = [item for item in chosen if isinstance(item, Manifest)]
+    bases = bases_of(repository, backups, problems)
+    of_base: dict[str, list[str]] = {base.label: [] for base in bases}
+    reader = BlockReader.of(repository)
+    progress.say("looking for what the backups need")
+    needs = needs_of(reader, bases, of_base)
+    packs = {item.name: item for item in pack_identities(repository.storage.list("packs")).values()}
+    chains = chain_states(repository, bases)
+    work = _Work(
+        repository, label, part, recorder, since, backups, bases, reader, needs, packs, chains, problems, of_base
+    )
+    work.findings.blocks |= needs.missing
+    if label is None:
+        check_index_objects(repository, packs, work.findings.objects, work.findings.unreadable)
+        check_holds(repository, work.findings.objects, work.findings.unreadable)
+    return work
 
 
-def _check_chain(
-    repository: Repository,
-    base: Manifest,
-    backups: Sequence[Manifest],
-    problems: dict[str, list[str]],
-    findings: _Findings,
-) -> None:
-    """Read every segment of a chain; say which incremental backups it does not reach."""
-    good: dict[SegmentName, SegmentHeader] = {}
-    gone: dict[SegmentName, str] = {}
-    for segment in list_segments(repository.storage, base.label):
-        try:
-            header, data = read_segment(repository.storage, segment)
-        except SegmentMissing as problem:
-            gone[segment] = problem.message
-        except IntegrityError as problem:
-            findings.objects[segment.name] = problem.message
-        except AWAY:
-            raise
-        except NeokeepError as problem:
-            findings.unreadable[segment.name] = problem.message
-        else:
-            good[segment] = header
-            findings.bytes_checked += len(data)
-    # A segment that was merged may be removed while the others are read; what is listed still has to be there.
-    listed = {segment.name for segment in list_segments(repository.storage, base.label)} if gone else set()
-    findings.objects.update((segment.name, message) for segment, message in gone.items() if segment.name in listed)
-    reached = _reached(base, good)
-    for item in backups:
-        if item.base == base.label and reached < (item.end.transaction or 0):
-            problems[item.label].append(
-                f"its chain is whole only up to transaction {reached}; it needs {item.end.transaction}"
-            )
+def _read(work: _Work, options: VerifyOptions, known_damage: frozenset[bytes], jobs: int, progress: Progress) -> None:
+    """Read packs and segments whole: those of the share, and packs known as damaged that backups need."""
+    needed = {int(number) for numbers in work.needs.packs.values() for number in numbers}
+    tasks = [
+        task
+        for task in _tasks(work, needed)
+        if (options.depth == CONTENT and _is_due(work, task))
+        or (task.number in needed and task.identity in known_damage)
+    ]
+    saves = work.label is None and options.of_everything
+
+    def done_below(key: int) -> None:
+        if saves:
+            with work.findings.lock:
+                objects, failed = list(work.findings.objects), set(work.findings.failed)
+            for name in objects:
+                if _hash_of(name) not in known_damage:
+                    _remember(work.repository, name)
+            work.recorder.progress(work.part, key, work.since, failed)
+
+    blocks = BlocksByPack(work.reader, work.needs.rows)
+    prove(work.repository.storage, tasks, blocks, work.findings, jobs=jobs, progress=progress, done_below=done_below)
 
 
-def _reached(base: Manifest, good: dict[SegmentName, SegmentHeader]) -> int:
-    """Find the last transaction up to which segments follow on, by their ids and by their checksums."""
-    reached, checksum = base.end.transaction or 0, base.end.checksum
-    for segment in contiguous(list(good), reached):
-        if unlinked(good[segment], checksum):
-            break
-        reached, checksum = segment.last, good[segment].tail.checksum
-    return reached
-
-
-def _check_index_objects(repository: Repository, findings: _Findings) -> None:
-    for item in repository.storage.list("index"):
-        try:
-            decode_index(item.name, repository.storage.read(item.name))
-        except ObjectMissing:
-            continue  # Others took its place since it was listed.
-        except IntegrityError as problem:
-            findings.objects[item.name] = problem.message
-        except AWAY:
-            raise
-        except NeokeepError as problem:
-            findings.unreadable[item.name] = problem.message
-
-
-def _check_packs(
-    repository: Repository,
-    reader: BlockReader,
-    wanted: Wanted,
-    findings: _Findings,
-    *,
-    every_pack: bool,
-    jobs: int,
-    progress: Progress,
-) -> None:
-    """Read packs whole: all that there are, or those that hold a wanted block."""
-    index = reader.index
-    plan = plan_fetch(index, wanted)
-    findings.blocks.update(wanted.ids[row].tobytes() for row in plan.missing)
-    numbers = {pack.identity: number for number, pack in enumerate(index.packs)}
-    if every_pack:
-        sizes = {item.name: item.size for item in repository.storage.list("packs")}
-        known = {pack_name(identity): number for identity, number in numbers.items()}
-        todo = [(name, known.get(name, -1)) for name in sorted(sizes)]
-        total = sum(sizes.values())
+def _tasks(work: _Work, needed: set[int]) -> Iterator[Task]:
+    """List all that may be read: every pack that is there or only those that are needed, and the segments of chains."""
+    numbers = {pack.identity: number for number, pack in enumerate(work.reader.index.packs)}
+    if work.label is None:
+        for identity, item in pack_identities(iter(work.packs.values())).items():
+            yield Task(item.name, identity, item.size, numbers.get(identity, -1))
     else:
-        used = [int(number) for number in np.unique(plan.pack)]
-        todo = [(pack_name(index.packs[number].identity), number) for number in used]
-        total = sum(index.packs[number].size for number in used)
-    pending = iter(todo)
-    lock = threading.Lock()
-    progress.begin("verifying", total)
-
-    def work(stopping: threading.Event) -> None:
-        while not stopping.is_set():
-            with lock:
-                name, number = next(pending, ("", -1))
-            if not name:
-                return
-            progress.advance(_check_pack(reader, name, number, plan, findings))
-
-    run_workers(work, jobs)
-    progress.end()
+        for number in sorted(needed):
+            pack = work.reader.index.packs[number]
+            yield Task(pack_name(pack.identity), pack.identity, pack.size, number)
+    for chain in work.chains:
+        for segment in chain.listed:
+            yield Task(segment.name, segment.hash, segment.size, segment=segment, chain=chain)
 
 
-def _check_pack(reader: BlockReader, name: str, number: int, plan: FetchPlan, findings: _Findings) -> int:
-    """Check one pack and the wanted blocks in it; return the bytes read."""
-    first, last = np.searchsorted(plan.pack, [number, number + 1])
-    try:
-        data = reader.storage.read(name)
-    except RepositoryError as problem:
-        if isinstance(problem, ObjectMissing) and first == last:
-            return 0  # No backup needed it, and it was collected since it was listed.
-        data = b""
-        with findings.lock:
-            findings.unreadable[name] = problem.message
-    damaged = bool(data) and blake3(data).hexdigest() != name.rsplit("/", 1)[1]
-    bad = [row for row in range(first, last) if not _is_good(reader, plan, row, memoryview(data))]
-    with findings.lock:
-        findings.bytes_checked += len(data)
-        if damaged:
-            findings.objects[name] = "its content is not what its name says"
-        findings.blocks.update(plan.wanted.ids[row].tobytes() for row in bad)
-    return len(data)
-
-
-def _is_good(reader: BlockReader, plan: FetchPlan, row: int, data: memoryview) -> bool:
-    offset, stored = int(plan.offset[row]), int(plan.stored[row])
-    identity, size = plan.wanted.ids[row].tobytes(), int(plan.wanted.sizes[row])
-    try:
-        reader.decode(int(plan.pack[row]), offset, data[offset : offset + stored], identity, size)
-    except IntegrityError:
+def _is_due(work: _Work, task: Task) -> bool:
+    if not work.part.holds(task.identity):
         return False
-    return True
+    if not work.resumed:
+        return True
+    created = task.segment.created if task.segment else work.packs[task.name].created
+    proven = work.recorder.known.proven(task.name, task.identity, created)
+    return proven is None or proven < work.since
+
+
+def _judge(work: _Work, known_damage: frozenset[bytes]) -> None:
+    """Say of each backup what is wrong with it."""
+    findings = work.findings
+    for chain in work.chains:
+        # A segment that was merged may be removed while the others are read; what is listed has to be there.
+        there = {one.name for one in list_segments(work.repository.storage, chain.base.label)} if chain.gone else set()
+        findings.objects.update((one.name, message) for one, message in chain.gone.items() if one.name in there)
+        chain.bad |= {one for one in chain.listed if one.hash in known_damage and one not in chain.headers}
+        chain.find_way(work.repository)
+    states = {chain.base.label: chain for chain in work.chains}
+    for base in work.bases:
+        if findings.blocks and not work.of_base[base.label]:
+            work.of_base[base.label] = touched(work.reader, base, findings.blocks)
+    for item in work.backups:
+        found = work.of_base.get(item.base or item.label, [])
+        if item.base is not None:
+            found = [f"its full backup: {problem}" for problem in found]
+            if item.base in states:
+                found += filter(None, [states[item.base].problem_of(item)])
+        work.problems[item.label] += found
+
+
+def _new_damage(work: _Work, known_damage: frozenset[bytes]) -> list[str]:
+    """List the damaged objects that were not told before: what an interrupted verification found was not."""
+    unproven = work.recorder.known.unproven
+    return [
+        name
+        for name in work.findings.objects
+        if _hash_of(name) not in known_damage or (work.resumed and name in unproven and unproven[name] >= work.since)
+    ]
+
+
+def _record(work: _Work, options: VerifyOptions, part: Part | None, *, ok: bool) -> Record:
+    """Write down what was proven; return what is known then."""
+    recorder = work.recorder
+    begun = recorder.now or datetime.now(UTC)
+    run = Run(begun=begun, depth=options.depth, part=None if part is None else str(part), backup=work.label, ok=ok)
+    share = (work.part, work.since) if work.label is None and options.depth == CONTENT else None
+    present = None
+    if work.label is None:
+        present = {*work.packs, *(segment.name for chain in work.chains for segment in chain.listed)}
+    return recorder.finish(run, share, work.findings, present, list(_proven(work, begun)))
+
+
+def _proven(work: _Work, now: datetime) -> Iterator[ProvenBackup]:
+    """Say since when all that each backup needs is proven: the oldest proof of any of it."""
+    index, states = work.reader.index, {chain.base.label: chain for chain in work.chains}
+    manifests = {item.label: item for item in work.backups}
+    of_base = {
+        base.label: _oldest(
+            [_pack_proven(work, index.packs[number].identity, now) for number in work.needs.packs[base.label]] + [now]
+        )
+        for base in work.bases
+    }
+    for label, problems in work.problems.items():
+        item = manifests.get(label)
+        if item is None or problems:
+            yield ProvenBackup(label=label, judged=now, whole=False)
+            continue
+        times = [of_base[item.base or item.label]]
+        if item.base is not None:
+            times += [_when(work, one.name, one.hash, one.created, now) for one in states[item.base].needed_by(item)]
+        yield ProvenBackup(label=label, judged=now, whole=True, structure=now, content=_oldest(times))
+
+
+def _pack_proven(work: _Work, identity: bytes, now: datetime) -> datetime | None:
+    name = pack_name(identity)
+    item = work.packs.get(name)
+    return None if item is None else _when(work, name, identity, item.created, now)
+
+
+def _when(work: _Work, name: str, identity: bytes, created: datetime, now: datetime) -> datetime | None:
+    if name in work.findings.proven:
+        return now
+    return None if name in work.findings.failed else work.recorder.known.proven(name, identity, created)
+
+
+def _oldest(times: Sequence[datetime | None]) -> datetime | None:
+    return None if None in times else min(time for time in times if time is not None)
+
+
+def _verified(label: str, database: str, problems: Sequence[str], record: Record) -> reports.VerifiedBackup:
+    known = record.of_backup(label)
+    return reports.VerifiedBackup(
+        label=label,
+        database=database,
+        ok=not problems,
+        problems=tuple(problems),
+        structure_proven_at=known.structure if known else None,
+        content_proven_at=known.content if known else None,
+    )
 
 
 def _remember(repository: Repository, name: str) -> None:
@@ -294,28 +324,3 @@ def _hash_of(name: str) -> bytes | None:
         return bytes.fromhex(name.replace("-", "/").rsplit("/", 1)[1])
     except ValueError:
         return None
-
-
-def _touched(reader: BlockReader, manifest: Manifest, damaged: set[bytes]) -> list[str]:
-    """Say which files of a backup need a damaged block."""
-    try:
-        files = file_list(reader, manifest)
-        problems = [_structure_problem(manifest, files, damaged)]
-        problems += [_file_problem(reader, file, damaged) for file in files]
-    except AWAY:
-        raise
-    except NeokeepError as problem:
-        return [problem.message]
-    return [problem for problem in problems if problem]
-
-
-def _structure_problem(manifest: Manifest, files: Sequence[FileEntry], damaged: set[bytes]) -> str:
-    hit = sum(identity in damaged for identity, _ in structure_ids(manifest.files, files))
-    return f"{hit} blocks of its file list are missing or damaged" if hit else ""
-
-
-def _file_problem(reader: BlockReader, file: FileEntry, damaged: set[bytes]) -> str:
-    ids = expand_file(reader, file)
-    count = len(ids) // ID_SIZE
-    hit = sum(ids[at : at + ID_SIZE] in damaged for at in range(0, len(ids), ID_SIZE))
-    return f"{file.path}: {hit} of {count} blocks are missing or damaged" if hit else ""

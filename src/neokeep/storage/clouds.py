@@ -9,11 +9,13 @@ import importlib
 import importlib.util
 import os
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from neokeep.errors import ConfigurationError, CredentialsError
 from neokeep.files import explained
 from neokeep.storage import aws
+from neokeep.storage.object_lock import ObjectLock, locked_until
 from neokeep.storage.objects import ObjectStorage
 
 if TYPE_CHECKING:
@@ -70,10 +72,28 @@ def _open_s3(address: Address, options: StorageOptions, environment: Mapping[str
     elif settings.boto3_profile:
         provider = _boto3_provider(settings.boto3_profile)
     client = _client(options, settings.endpoint, settings.ca_file)
-    store = S3Store(
-        address.host, config=config, client_options=client, retry_config=_NO_RETRIES, credential_provider=provider
+
+    def opened(more: S3Config, headers: dict[str, str]) -> S3Store:
+        return S3Store(
+            address.host,
+            config={**config, **more},
+            client_options={**client, "default_headers": headers} if headers else client,
+            retry_config=_NO_RETRIES,
+            credential_provider=provider,
+        )
+
+    store = opened({}, {})
+    # S3 takes a date only together with a checksum of the content.
+    with_date = partial(opened, {"checksum_algorithm": "SHA256"})
+    lock = ObjectLock(with_date, options.immutable_for) if options.immutable_for else None
+    return ObjectStorage(
+        store,
+        address.url,
+        address.path,
+        _caveats(settings.endpoint),
+        lock=lock,
+        locked_until=lambda key: locked_until(store, key, settings.ca_file),
     )
-    return ObjectStorage(store, address.url, address.path, _caveats(settings.endpoint))
 
 
 def _open_google(address: Address, options: StorageOptions, environment: Mapping[str, str]) -> ObjectStorage:

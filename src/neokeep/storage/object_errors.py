@@ -22,12 +22,15 @@ from neokeep.errors import (
     UnreachableError,
 )
 from neokeep.storage.base import ObjectMissing, TransientError
+from neokeep.units import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
 _STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})|\(code: (\d{3})\)")
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,80})</Code>|\"code\": ?\"([A-Za-z0-9.]{1,80})\"")
+_NO_LOCK = re.compile(r"ObjectLockConfiguration|Object ?Lock", re.IGNORECASE)
 _METADATA = re.compile(
     r"169\.254\.169\.254|169\.254\.170\.2|metadata\.google\.internal|latest/api/token|oauth2/token|"
     r"AssumeRoleWithWebIdentity|sts\.[a-z0-9.-]*amazonaws|No such file or directory.*credential",
@@ -76,6 +79,8 @@ def explain(problem: Exception, doing: str, url: str) -> NeokeepError:
             f"{what}: the storage says that this machine's clock is wrong ({code})",
             remedy="Let this machine follow a time server; object stores accept a few minutes of difference.",
         )
+    if status == "400" and _NO_LOCK.search(text):
+        return _unlockable(what, code)
     for applies, make in _KINDS:
         if applies(code, status):
             return make(f"{what}: {_answer(code, status)}", code)
@@ -134,6 +139,21 @@ def _unconditional(text: str, _code: str) -> NeokeepError:
     return RepositoryError(
         f"{text}: it does not know the conditional requests on which every backup rests",
         remedy="Use a storage that honours If-None-Match; most do in their newer releases.",
+    )
+
+
+def _unlockable(text: str, _code: str) -> NeokeepError:
+    return ConfigurationError(
+        f"{text}: the bucket has no object lock",
+        remedy="Make a bucket with object lock enabled, or leave --immutable-for out.",
+    )
+
+
+def locked(what: str, until: datetime) -> AccessError:
+    """Make the error for an object that cannot be removed before a date."""
+    return AccessError(
+        f"{what} is locked by the storage until {format_time(until)}",
+        remedy="Run this again after that; nobody can remove it earlier, and nothing is harmed.",
     )
 
 

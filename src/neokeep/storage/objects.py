@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 
+from neokeep.errors import AccessError, NeokeepError
 from neokeep.storage.base import ObjectExists, ObjectMissing, Storage, StoredObject, TransientError, checked_name
-from neokeep.storage.object_errors import explain
+from neokeep.storage.object_errors import explain, locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from obstore import GetOptions
     from obstore.store import ObjectStore
     from typing_extensions import Buffer
+
+    from neokeep.storage.object_lock import ObjectLock
 
 _LISTED_AT_ONCE = 1000
 _OUT_OF_RANGE = ("status code: 416", "Wanted range starting at")
@@ -31,8 +35,19 @@ _FAILURES = (BaseError, OSError, ValueError)
 class ObjectStorage(Storage):
     """A bucket or container, below a prefix."""
 
-    def __init__(self, store: ObjectStore, url: str, prefix: str = "", caveats: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        url: str,
+        prefix: str = "",
+        caveats: tuple[str, ...] = (),
+        *,
+        lock: ObjectLock | None = None,
+        locked_until: Callable[[str], datetime | None] = lambda _key: None,
+    ) -> None:
         self.url = url
+        self._lock = lock
+        self._locked_until = locked_until
         self._store = store
         self._prefix = f"{prefix}/" if prefix else ""
         self._caveats = caveats
@@ -40,8 +55,10 @@ class ObjectStorage(Storage):
     def create(self, name: str, data: Buffer) -> None:
         """See Storage.create."""
         key = self._key(name)
+        locking = self._lock is not None and self._lock.applies_to(name)
+        store = self._lock.store() if self._lock is not None and locking else self._store
         try:
-            obstore.put(self._store, key, memoryview(data).cast("B"), mode="create", use_multipart=False)
+            obstore.put(store, key, memoryview(data).cast("B"), mode="create", use_multipart=False)
         except AlreadyExistsError:
             self._require_existing(name)
             raise ObjectExists(f"{self.url}/{name} exists already", remedy="Nothing was overwritten.") from None
@@ -50,7 +67,12 @@ class ObjectStorage(Storage):
             if isinstance(failure, ObjectMissing):
                 # There is nothing that could be missing: a bucket that is gone, told in words we do not know.
                 failure = TransientError(failure.message, remedy="Check that the bucket is there.")
+            if isinstance(failure, AccessError) and self._is_there(name):
+                # Some servers look at the lock of what is there before they look at the condition.
+                failure = ObjectExists(f"{self.url}/{name} exists already", remedy="Nothing was overwritten.")
             raise failure from None
+        if self._lock is not None and locking:
+            self._lock.prove(lambda: self._locked_until(key), self.url)
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         """See Storage.read."""
@@ -101,7 +123,11 @@ class ObjectStorage(Storage):
             try:
                 obstore.delete(self._store, key)
             except _FAILURES as problem:
-                raise explain(problem, f"delete {name} in", self.url) from None
+                failure = explain(problem, f"delete {name} in", self.url)
+                until = self._locked_until(key) if isinstance(failure, AccessError) else None
+                if until is not None:
+                    raise locked(f"{self.url}/{name}", until) from None
+                raise failure from None
 
     def prepare(self) -> tuple[str, ...]:
         """See Storage.prepare: buckets are not made, since where and how is not for a backup tool to say."""
@@ -126,6 +152,13 @@ class ObjectStorage(Storage):
 
     def _key(self, name: str) -> str:
         return self._prefix + checked_name(name)
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            self.stat(name)
+        except NeokeepError:
+            return False
+        return True
 
     def _require_existing(self, name: str) -> None:
         """Believe that a name is taken only when something is there.

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from neokeep.storage.place import Place
 
 
+_NO_LOCK = {
+    "file": "whoever may write into a directory may also remove files, and only root can forbid it",
+    "sftp": "SFTP has no request for it; a server may offer snapshots instead",
+    "gs": "the library that neokeep uses cannot set a date there; set a retention policy on the bucket",
+    "az": "the library that neokeep uses does not sign such a request; set a time-based policy on the container",
+}
+
+
 def open_storage(place: Place) -> Storage:
     """Open the storage that a user names. For a directory nothing is touched, for a server nothing is asked yet.
 
@@ -27,6 +35,11 @@ def open_storage(place: Place) -> Storage:
         ConfigurationError: the options do not, or a library is missing.
     """
     address = parse_address(place.url)
+    if place.options.immutable_for and address.scheme != "s3":
+        raise ConfigurationError(
+            f"{address.url} cannot keep objects from being removed (--immutable-for): {_NO_LOCK[address.scheme]}",
+            remedy="Use an S3 bucket with object lock, or leave it out and lock by the storage's own means.",
+        )
     storage = _backend(address, place)
     if address.scheme != "file":
         storage = Retrying(storage, place.options.retries)

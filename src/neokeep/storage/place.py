@@ -20,6 +20,7 @@ class StorageOptions:
     `addressing` says where requests to S3 carry the bucket: `path`, `host`, or `auto`, which is `host` at Amazon and
     `path` at an own endpoint. `retries` is how often an operation is tried again, `timeout` after how many seconds one
     request is given up. `bandwidth`, in bytes per second, holds all reading and writing together.
+    For `immutable_for` seconds from when they are stored, nobody can remove what a restore needs.
     """
 
     endpoint: str | None = None
@@ -31,6 +32,7 @@ class StorageOptions:
     retries: int = RETRIES
     timeout: float = TIMEOUT_SECONDS
     bandwidth: int | None = None
+    immutable_for: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
