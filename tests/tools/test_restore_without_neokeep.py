@@ -6,6 +6,7 @@ import ast
 import base64
 import json
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from helpers.chains import commit_more
 from helpers.database import Synthetic, captured_logs, make_database, read_tree, write_tree
 from neokeep import api
 from neokeep.compression import decompress
+from neokeep.storage.place import KeySources, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +73,45 @@ def test_a_database_is_restored_bit_for_bit_without_an_index(tmp_path: Path, ker
     assert (done.returncode, done.stderr) == (0, "")
     assert read_tree(tmp_path / "target" / "store") == made.store | more
     assert read_tree(tmp_path / "target" / "log") == captured_logs(made)
+
+
+@pytest.fixture(params=["passphrase", "identity"])
+def key(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, KeySources]:
+    path = tmp_path / "key"
+    if request.param == "passphrase":
+        path.write_text("correct horse ä\r\n")
+        return path, KeySources(passphrase_file=path)
+    api.key_generate(path)
+    return path, KeySources(identity_file=path)
+
+
+def test_an_encrypted_backup_is_restored_bit_for_bit(
+    tmp_path: Path, made: Synthetic, key: tuple[Path, KeySources]
+) -> None:
+    path, sources = key
+    write_tree(made.store_directory, {"neostore.nodestore.db": random.Random(1).randbytes(3 << 20)})
+    place = Place(str(tmp_path / "repository"), keys=sources)
+    repository = api.init(place)
+    label = api.backup(made.home, repository, type="full", jobs=2).backups[0].label
+    shutil.rmtree(tmp_path / "repository" / "index")
+    (tmp_path / "repository" / "config").unlink()
+    listed = run("--key", path, place.url)
+    assert listed.stdout.startswith(f"{label}  neo4j of "), listed.stderr
+    done = run("--key", path, place.url, label, tmp_path / "target")
+    assert done.returncode == 0, done.stderr
+    assert read_tree(tmp_path / "target" / "store") == read_tree(made.store_directory)
+    assert read_tree(tmp_path / "target" / "log") == captured_logs(made)
+
+
+def test_an_encrypted_repository_needs_the_right_key(tmp_path: Path, key: tuple[Path, KeySources]) -> None:
+    _, sources = key
+    place = Place(str(tmp_path / "repository"), keys=sources)
+    api.init(place)
+    assert "--key is missing" in run(place.url).stderr
+    api.key_generate(tmp_path / "other")
+    assert "opens no reader key" in run("--key", tmp_path / "other", place.url).stderr
+    (tmp_path / "wrong").write_text("wrong")
+    assert "opens no reader key" in run("--key", tmp_path / "wrong", place.url).stderr
 
 
 def test_backups_are_listed(tmp_path: Path, made: Synthetic) -> None:
@@ -130,7 +171,7 @@ def test_the_script_is_one_short_file_that_imports_nothing_of_neokeep() -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [item.name for item in node.names])
     }
-    assert modules - set(sys.stdlib_module_names) <= {"blake3", "backports", "compression"}
+    assert modules - set(sys.stdlib_module_names) <= {"blake3", "backports", "compression", "cryptography"}
 
 
 def test_the_bytes_of_a_repository_are_those_of_the_format_page(tmp_path: Path, made: Synthetic) -> None:

@@ -1,0 +1,126 @@
+"""Encrypted repositories from the command line, with every source of a key, and no secret anywhere to be seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from helpers.backups import content, expected
+from helpers.database import make_database
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECRET = "correct-horse-battery-staple"
+
+
+def neokeep(*arguments: object, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("NEOKEEP_", "NEO4J_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "neokeep", *map(str, arguments)],
+        env=clean | dict(environment or {}), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "p").write_text(f"{SECRET}\n")
+    assert neokeep("key", "generate", tmp_path / "id.pem").returncode == 0
+    return tmp_path
+
+
+def ways(files: Path) -> dict[str, tuple[list[object], dict[str, str]]]:
+    return {
+        "file": (["--passphrase-file", files / "p"], {}),
+        "command": (["--passphrase-command", f"cat {files / 'p'}"], {}),
+        "identity": (["--identity-file", files / "id.pem"], {}),
+        "file-variable": ([], {"NEOKEEP_PASSPHRASE_FILE": str(files / "p")}),
+        "command-variable": ([], {"NEOKEEP_PASSPHRASE_COMMAND": f"cat {files / 'p'}"}),
+        "identity-variable": ([], {"NEOKEEP_IDENTITY_FILE": str(files / "id.pem")}),
+        "variable": ([], {"NEOKEEP_PASSPHRASE": SECRET}),
+    }
+
+
+@pytest.mark.parametrize("way", list(ways(Path())))
+def test_a_backup_is_made_listed_verified_and_restored_with_each_source_of_a_key(files: Path, way: str) -> None:
+    flags, environment = ways(files)[way]
+    made = make_database(files / "home")
+    repository = files / "repository"
+    common = ["--repo", repository, *flags]
+    outputs = [
+        neokeep("init", *common, environment=environment),
+        neokeep("backup", "--home", made.home, *common, environment=environment),
+        neokeep("info", *common, "--output", "json", environment=environment),
+        neokeep("verify", *common, environment=environment),
+        neokeep("restore", "neo4j", "--home", files / "restored", *common, environment=environment),
+        neokeep("key", "list", "--repo", repository, "--output", "json"),
+    ]
+    for ran in outputs:
+        assert ran.returncode == 0, ran.stderr
+        assert SECRET not in ran.stdout + ran.stderr
+    assert content(files / "restored") == expected(made)
+    for path in repository.rglob("*"):
+        assert not path.is_file() or SECRET.encode() not in path.read_bytes()
+    wrong = neokeep("info", "--repo", repository, "--output", "json", environment={"NEOKEEP_PASSPHRASE": "other"})
+    assert wrong.returncode == json.loads(wrong.stdout)["error"]["exit_status"] == 21
+    none = neokeep("info", "--repo", repository)
+    assert (none.returncode, "Traceback" in none.stderr) == (22, False)
+
+
+def test_flags_count_before_the_environment_and_that_before_the_file(files: Path) -> None:
+    (files / "wrong").write_text("wrong")
+    repository = files / "repository"
+    assert neokeep("init", "--repo", repository, "--passphrase-file", files / "p").returncode == 0
+    (files / "neokeep.toml").write_text(
+        f'[repositories.main]\npath = "{repository}"\npassphrase-file = "p"\n[defaults]\nidentity-file = "id.pem"\n'
+    )
+    configured: list[object] = ["info", "--config", files / "neokeep.toml"]
+    assert neokeep(*configured).returncode == 0
+    assert neokeep(*configured, environment={"NEOKEEP_PASSPHRASE": "wrong"}).returncode == 21
+    flag = ["--passphrase-file", files / "wrong"]
+    assert neokeep(*configured, *flag, environment={"NEOKEEP_PASSPHRASE": SECRET}).returncode == 21
+
+
+def test_no_process_shows_the_passphrase_in_its_arguments_or_hands_it_on(files: Path) -> None:
+    repository = files / "repository"
+    neokeep("init", "--repo", repository, "--passphrase-file", files / "p")
+    seen = files / "seen"
+    script = files / "spy"
+    script.write_text(
+        f"#!/bin/sh\ncat /proc/$PPID/cmdline /proc/self/cmdline > {seen}; env > {files / 'env'}\necho {SECRET}\n"
+    )
+    script.chmod(0o700)
+    ran = neokeep("info", "--repo", repository, "--passphrase-command", script, environment={"NEOKEEP_PASSPHRASE": "x"})
+    assert ran.returncode == 0, ran.stderr
+    assert SECRET not in seen.read_text()
+    assert "NEOKEEP_PASSPHRASE" not in (files / "env").read_text()
+
+
+def test_a_plain_repository_needs_no_library_of_encryption(files: Path) -> None:
+    made = make_database(files / "home")
+    program = (
+        "import sys; from neokeep.cli.main import main; status = main(sys.argv[1:]); "
+        "sys.exit(status or any(name.startswith('cryptography') for name in sys.modules))"
+    )
+    for line in (["init"], ["backup", "--home", made.home], ["info"], ["verify"]):
+        command = [sys.executable, "-c", program, *map(str, line), "--repo", str(files / "plain")]
+        assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_keys_of_openssl_are_keys_of_neokeep(files: Path) -> None:
+    private, public = files / "o.pem", files / "o.pub"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "X25519", "-out", private], check=True, capture_output=True)
+    subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
+    private.chmod(0o600)
+    repository = files / "repository"
+    assert neokeep("init", "--repo", repository, "--recipient", public).returncode == 0
+    assert neokeep("info", "--repo", repository, "--identity-file", private).returncode == 0
+    assert neokeep("info", "--repo", repository, "--identity-file", files / "id.pem").returncode == 21
