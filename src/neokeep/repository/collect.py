@@ -64,12 +64,16 @@ class _View:
     """Those that are at work."""
     finished: list[WriterMark]
     """Those that committed, or were given up."""
-    index: BlockIndex
+    reader: BlockReader
     catalogue: Catalogue
     needed: NeededPacks
     segments: dict[str, int]
     created: dict[bytes, datetime]
     """When packs were stored."""
+
+    @property
+    def index(self) -> BlockIndex:
+        return self.reader.index
 
 
 @dataclass(slots=True)
@@ -127,7 +131,7 @@ def collect(
         _condemn(repository, view, grace, done, dry_run=False)
         # A store that does not delete would only get fuller by it.
         plan = [] if remover.refused else _repack_plan(view, grace, repack_below)
-        done.repacked = repack(repository, view.index, view.needed.rows, plan, lease, progress)
+        done.repacked = repack(repository, view.reader, view.needed.rows, plan, lease, progress)
         done.freed = remover.freed
         return _report(repository, view, done, remover.refused, began, dry_run=False)
 
@@ -147,7 +151,7 @@ def _look(repository: Repository, now: datetime, renew: Callable[[], object]) ->
     at_work = [mark for mark in writers if mark.identity not in over]
     finished = [mark for mark in writers if mark.identity in over]
     created = {one: item.created for one, item in pack_identities(repository.storage.list("packs")).items()}
-    return _View(now, condemned, at_work, finished, reader.index, catalogue, needed, segments, created)
+    return _View(now, condemned, at_work, finished, reader, catalogue, needed, segments, created)
 
 
 def _give_up_late_writers(repository: Repository, lease: Lease) -> None:

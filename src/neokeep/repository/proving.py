@@ -14,7 +14,6 @@ import numpy as np
 from blake3 import blake3
 
 from neokeep.errors import AWAY, IntegrityError, NeokeepError, RepositoryError
-from neokeep.repository.block import decode_block
 from neokeep.repository.coverage import key_of
 from neokeep.repository.segment import SegmentMissing, read_segment
 from neokeep.storage.base import ObjectMissing
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neokeep.progress import Progress
-    from neokeep.repository.index import BlockIndex
+    from neokeep.repository.reader import BlockReader
     from neokeep.repository.segment import SegmentName
     from neokeep.repository.survey import ChainState
     from neokeep.storage.base import Storage
@@ -64,8 +63,9 @@ class Findings:
 class BlocksByPack:
     """The blocks that backups need, in the order in which they lie: 40 bytes each beside the index."""
 
-    def __init__(self, index: BlockIndex, needed: NDArray[np.bool_]) -> None:
-        self._index = index
+    def __init__(self, reader: BlockReader, needed: NDArray[np.bool_]) -> None:
+        index = self._index = reader.index
+        self._reader = reader
         rows = np.flatnonzero(needed)
         where = index.locate(rows)
         order = np.lexsort((where.offset, where.pack))
@@ -82,7 +82,8 @@ class BlocksByPack:
         for at in range(len(rows)):
             offset, identity = int(where.offset[at]), ids[at].tobytes()
             try:
-                decode_block(data[offset : offset + int(where.stored[at])], identity, int(sizes[at]))
+                stored = data[offset : offset + int(where.stored[at])]
+                self._reader.decode(number, offset, stored, identity, int(sizes[at]))
             except IntegrityError:
                 bad.append(identity)
         return len(rows), bad

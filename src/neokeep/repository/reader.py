@@ -42,9 +42,21 @@ class BlockReader:
                 f"block {identity.hex()} is missing", remedy="Run 'neokeep verify' to see which backups this touches."
             )
         location = self.index.locate(np.array([row]))
-        name = pack_name(self.index.packs[int(location.pack[0])].identity)
+        pack, offset = int(location.pack[0]), int(location.offset[0])
         try:
-            stored = self.storage.read(name, int(location.offset[0]), int(location.stored[0]))
+            stored = self.storage.read(pack_name(self.index.packs[pack].identity), offset, int(location.stored[0]))
         except ObjectMissing as problem:
             raise IntegrityError(problem.message, remedy=problem.remedy) from problem
-        return bytes(decode_block(memoryview(stored), identity, size))
+        return bytes(self.decode(pack, offset, memoryview(stored), identity, size))
+
+    def decode(self, pack: int, offset: int, stored: memoryview, identity: bytes, size: int) -> bytes | memoryview:
+        """Decode a block that was read at an offset of a pack, and prove that it is the one named `identity`.
+
+        Raises:
+            IntegrityError: it is not.
+        """
+        return decode_block(self.opened(pack, offset, stored, identity), identity, size)
+
+    def opened(self, _pack: int, _offset: int, stored: memoryview, _identity: bytes) -> memoryview:
+        """Give codec byte and payload of a block that was read at an offset of a pack, as a pack builder takes them."""
+        return stored

@@ -15,7 +15,6 @@ import numpy as np
 from blake3 import blake3
 
 from neokeep.errors import AWAY, IntegrityError, LockedError, NeokeepError, RepositoryError
-from neokeep.repository.block import decode_block
 from neokeep.repository.condemned import condemn
 from neokeep.repository.fetch import LARGEST_GAP, LONGEST_READ
 from neokeep.repository.index import encode_index, index_name
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from neokeep.repository.index import BlockIndex
     from neokeep.repository.lease import Lease
     from neokeep.repository.pack import Pack
+    from neokeep.repository.reader import BlockReader
     from neokeep.repository.repository import Repository
 
 REPACK_BELOW = 0.5
@@ -93,7 +93,7 @@ def plan_repack(
 
 def repack(
     repository: Repository,
-    index: BlockIndex,
+    reader: BlockReader,
     rows: NDArray[np.bool_],
     plan: Sequence[Rewrite],
     lease: Lease,
@@ -110,10 +110,10 @@ def repack(
     if not plan:
         return done
     progress.begin("rewriting packs", sum(one.needed for one in plan))
-    by_pack = _RowsByPack(index, rows)
+    by_pack = _RowsByPack(reader.index, rows)
     try:
         for at in range(0, len(plan), BATCH):
-            _Batch(repository, index, by_pack, lease, progress, done).run(plan[at : at + BATCH])
+            _Batch(repository, reader, by_pack, lease, progress, done).run(plan[at : at + BATCH])
     except (*AWAY, LockedError):
         raise
     except NeokeepError as problem:
@@ -144,7 +144,7 @@ class _Batch:
     def __init__(
         self,
         repository: Repository,
-        index: BlockIndex,
+        reader: BlockReader,
         by_pack: _RowsByPack,
         lease: Lease,
         progress: Progress,
@@ -152,7 +152,8 @@ class _Batch:
     ) -> None:
         self._repository = repository
         self._storage = repository.storage
-        self._index = index
+        self._reader = reader
+        self._index = reader.index
         self._by_pack = by_pack
         self._lease = lease
         self._progress = progress
@@ -185,25 +186,27 @@ class _Batch:
         """Copy the needed blocks of a pack; False, and nothing is said of it, where one cannot be had."""
         pack = self._index.packs[one.number]
         try:
-            for identity, stored, size in self._blocks(pack_name(pack.identity), self._by_pack.of(one.number)):
-                decode_block(stored, identity, size)
-                builder.add(identity, stored[0], stored[1:], size)
+            for identity, offset, stored, size in self._blocks(pack_name(pack.identity), self._by_pack.of(one.number)):
+                self._reader.decode(one.number, offset, stored, identity, size)
+                plain = self._reader.opened(one.number, offset, stored, identity)
+                builder.add(identity, plain[0], plain[1:], size)
         except IntegrityError as problem:
             self._repository.mark_damaged(pack.identity)
             self._done.damaged.append(f"{pack_name(pack.identity)}: {problem.message}")
             return False
         return True
 
-    def _blocks(self, name: str, rows: NDArray[np.int64]) -> Iterator[tuple[bytes, memoryview, int]]:
-        """Read stored blocks of a pack in stretches; give id, stored bytes and content size of each."""
+    def _blocks(self, name: str, rows: NDArray[np.int64]) -> Iterator[tuple[bytes, int, memoryview, int]]:
+        """Read stored blocks of a pack in stretches; give id, offset, stored bytes and content size of each."""
         where, ids, sizes = self._index.locate(rows), self._index.ids(rows), self._index.sizes(rows)
         for first, last in _stretches(where.offset, where.stored):
             start = int(where.offset[first])
             end = int(where.offset[last - 1] + where.stored[last - 1])
             data = memoryview(self._storage.read(name, start, end - start))
             for at in range(first, last):
-                begin = int(where.offset[at]) - start
-                yield ids[at].tobytes(), data[begin : begin + int(where.stored[at])], int(sizes[at])
+                offset = int(where.offset[at])
+                stored = data[offset - start : offset - start + int(where.stored[at])]
+                yield ids[at].tobytes(), offset, stored, int(sizes[at])
 
     def _read_back(self, packs: Sequence[Pack]) -> None:
         """Prove that new packs are in the storage as they were made."""

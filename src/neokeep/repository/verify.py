@@ -189,7 +189,7 @@ def _read(work: _Work, options: VerifyOptions, known_damage: frozenset[bytes], j
                     _remember(work.repository, name)
             work.recorder.progress(work.part, key, work.since, failed)
 
-    blocks = BlocksByPack(work.reader.index, work.needs.rows)
+    blocks = BlocksByPack(work.reader, work.needs.rows)
     prove(work.repository.storage, tasks, blocks, work.findings, jobs=jobs, progress=progress, done_below=done_below)
 
 
