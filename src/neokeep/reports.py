@@ -319,7 +319,8 @@ class CollectReport(msgspec.Struct, frozen=True, kw_only=True):
     With `dry_run`, what would be. `reprieved_packs` were condemned and are needed again. `waiting_for` tells of backups
     on their way; `void_backups` are manifests of writers that had been given up. `unused_bytes` lay in packs that are
     needed for other blocks. Of these, `repacked_packs` with `repacked_bytes` were rewritten: the `copied_bytes` that
-    are needed are in `repacked_into` new packs, and the old ones go later. `damaged_packs` were found by that.
+    are needed are in `repacked_into` new packs, and the old ones go later. `damaged_packs` were found by that. The
+    storage keeps `locked_objects`, the first of them until `locked_until`.
     """
 
     repository: str
@@ -344,10 +345,15 @@ class CollectReport(msgspec.Struct, frozen=True, kw_only=True):
     copied_bytes: int = 0
     repacking_stopped_because: str = ""
     damaged_packs: tuple[str, ...] = ()
+    locked_objects: int = 0
+    locked_until: datetime | None = None
 
 
 class ExpireReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcome of `expire`: what became of each backup, or would with `dry_run`; `collected` where that followed."""
+    """Outcome of `expire`: what became of each backup, or would with `dry_run`; `collected` where that followed.
+
+    Of what no rule keeps, the storage keeps `locked_objects`, the first of them until `locked_until`.
+    """
 
     repository: str
     dry_run: bool
@@ -356,6 +362,8 @@ class ExpireReport(msgspec.Struct, frozen=True, kw_only=True):
     refused_objects: int
     refused_because: str
     collected: CollectReport | None = None
+    locked_objects: int = 0
+    locked_until: datetime | None = None
 
 
 class RebuildIndexReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +24,7 @@ from neokeep.repository.manifest import LogPoint, Manifest, Span
 from neokeep.repository.merging import GRACE, MERGE
 from neokeep.repository.repository import Repository
 from neokeep.repository.segment import Piece, SegmentHeader, SegmentName, list_segments, read_segment, store_segment
+from neokeep.storage.base import ObjectLocked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -361,3 +362,27 @@ def test_a_follower_whose_archived_log_decays_heals_it_from_the_log_of_the_serve
     assert found.reached(label) == found.last
     put_back(found.repository, tmp_path / "restored")
     assert content(tmp_path / "restored") == expected(found.made)
+
+
+def test_parts_that_the_storage_keeps_for_a_time_are_no_trouble_and_go_after_it(shelf: Shelf) -> None:
+    shelf.grow(MERGE + 1)
+    until = [datetime.now(UTC) + timedelta(days=1)]
+    read: list[str] = []
+
+    def before(operation: str, name: str) -> None:
+        if operation == "read" and name.startswith("segments/"):
+            read.append(name)
+        if operation == "delete" and until[0] > datetime.now(UTC):
+            raise ObjectLocked(f"{name} is locked", until[0])
+
+    upkeep = Upkeep(Repository.open(Wrapped(shelf.storage, before)))
+    shelf.run(upkeep)
+    shelf.now += GRACE
+    shelf.grow(1)
+    assert shelf.run(upkeep) == Done()
+    read.clear()
+    assert shelf.run(upkeep) == Done()
+    assert read == []
+    until[0] = datetime.now(UTC) - timedelta(days=1)
+    upkeep._kept_until = until[0]
+    assert shelf.run(upkeep).removed == MERGE

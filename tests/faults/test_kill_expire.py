@@ -98,7 +98,7 @@ def test_whatever_call_rewriting_packs_is_killed_at(
     calls = victim.calls_of("collect", whole, home, repack_below=1, pack_size=70_000)
     assert calls > 30
     is_whole(whole, wanted, tmp_path / "restored", "whole")
-    for step in steps(calls, 25):
+    for step in steps(calls, 12):
         place = tmp_path / "killed"
         shutil.copytree(begin, place)
         answer = victim.order("collect", place, home, kill_at=step, repack_below=1, pack_size=70_000)

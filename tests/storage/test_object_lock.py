@@ -12,8 +12,8 @@ from helpers.backups import SILENT, check, content, expected, put_back, take
 from helpers.canned import Answer, answering, xml_error
 from helpers.database import make_database, some_bytes, write_tree
 from helpers.servers import locked_bucket
-from neokeep.cli.collect import refused_by
-from neokeep.errors import AccessError, ConfigurationError, PartialError
+from neokeep.cli.collect import lines_of, refused_by
+from neokeep.errors import AccessError, ConfigurationError
 from neokeep.repository.collect import collect
 from neokeep.repository.expire import expire
 from neokeep.repository.expiry import Policy
@@ -150,9 +150,10 @@ def test_collection_is_refused_what_is_locked_goes_on_with_the_rest_and_says_unt
     made.store |= changed
     write_tree(made.store_directory, changed)
     newest = take(made, repository).label
-    refused = expire(repository, Policy(last=1))
-    assert refused.refused_objects == 1
-    assert "is locked by the storage until" in refused.refused_because
+    expired = expire(repository, Policy(last=1))
+    assert (expired.locked_objects, expired.refused_objects, expired.removed_backups) == (1, 0, 0)
+    assert expired.locked_until is not None
+    assert expired.locked_until > datetime.now(UTC)
     # Written without a lock: it can go, whatever is locked beside it.
     free = open_repository(place(bucket, None))
     _garbage(free, b"not needed" * 999)
@@ -160,9 +161,9 @@ def test_collection_is_refused_what_is_locked_goes_on_with_the_rest_and_says_unt
     grace = timedelta()
     assert collect(repository, grace=grace, progress=SILENT).condemned_packs == 2
     report = collect(repository, grace=grace, progress=SILENT)
-    assert (report.removed_packs, report.refused_objects) == (1, 1)
-    assert "is locked by the storage until" in report.refused_because
-    assert isinstance(refused_by(report), PartialError)
+    assert (report.removed_packs, report.locked_objects, report.refused_objects) == (1, 1, 0)
+    assert "The storage keeps 1 locked object, the first until 20" in "\n".join(lines_of(report))
+    assert refused_by(report) is None
     assert check(repository).ok
     assert {item.label for item in repository.manifests()} == {first, newest}
     put_back(repository, tmp_path / "restored", newest)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from neokeep.errors import IntegrityError, KeyNeededError, NeokeepError
 from neokeep.repository.chains import chain_of
 from neokeep.repository.merging import merge_segments, plan_merges, plan_removals
 from neokeep.repository.segment import SegmentMissing, list_segments, read_segment
+from neokeep.storage.base import ObjectLocked
 
 if TYPE_CHECKING:
     from neokeep.repository.manifest import Manifest
@@ -45,6 +47,7 @@ class Upkeep:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._heavy: set[bytes] = set()
+        self._kept_until: datetime | None = None
 
     def run(self, base: Manifest) -> Done:
         """Merge small segments of a chain, and remove those that a larger one stands for long enough.
@@ -85,6 +88,8 @@ class Upkeep:
         self._heavy &= {segment.hash for segment in path}
 
     def _remove(self, base: Manifest, done: Done) -> None:
+        if self._kept_until is not None and datetime.now(UTC) < self._kept_until:
+            return
         plan = self._plan_removals(base)
         whole = [larger for larger in list(plan)[:GROUPS_AT_ONCE] if self._is_whole(larger, done)]
         if not whole:
@@ -93,7 +98,12 @@ class Upkeep:
         now = self._plan_removals(base)
         for larger in whole:
             for part in now.get(larger, ()):
-                self._repository.storage.delete(part.name)
+                try:
+                    self._repository.storage.delete(part.name)
+                except ObjectLocked as problem:
+                    # As it was told to; until then nothing needs to be read for it again.
+                    self._kept_until = problem.until
+                    return
                 done.removed += 1
                 done.freed += part.size
         done.more = len(plan) > GROUPS_AT_ONCE

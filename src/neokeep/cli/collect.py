@@ -11,6 +11,8 @@ from neokeep.cli.output import Outcome
 from neokeep.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from neokeep.cli.page import Page
     from neokeep.errors import NeokeepError
     from neokeep.reports import CollectReport
@@ -55,6 +57,7 @@ def lines_of(report: CollectReport) -> list[str]:
         since = "" if report.removable_from is None else f", the first from {format_time(report.removable_from)} on"
         lines.append(f"{waiting} with {format_size(report.condemned_bytes)} are not needed and may go later{since}")
     lines += [f"Waiting: {reason}" for reason in report.waiting_for]
+    lines += locked_lines(report.locked_objects, report.locked_until)
     if report.reprieved_packs:
         lines.append(f"{format_count(report.reprieved_packs, 'pack')} came to be needed again and stay")
     lines += [f"Removed {label}: its writer had been given up before it committed" for label in report.void_backups]
@@ -72,6 +75,13 @@ def lines_of(report: CollectReport) -> list[str]:
             f"{format_size(report.unused_bytes)} that no backup needs were found in packs with blocks that are needed"
         )
     return lines
+
+
+def locked_lines(count: int, until: datetime | None) -> list[str]:
+    """Say what the storage keeps, as it was told to, and until when."""
+    if until is None:
+        return []
+    return [f"The storage keeps {format_count(count, 'locked object')}, the first until {format_time(until)}"]
 
 
 def _objects(packs: int, segments: int) -> str:

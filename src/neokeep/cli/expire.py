@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from neokeep.cli.collect import lines_of
+from neokeep.cli.collect import lines_of, locked_lines
 from neokeep.cli.collect import refused_by as refused_by_collect
 from neokeep.cli.command import Call, Command
 from neokeep.cli.output import Outcome
@@ -79,6 +79,8 @@ def show(report: ExpireReport, page: Page) -> None:
                 for line in report.lines
             ],
         )
+    for text in locked_lines(report.locked_objects, report.locked_until):
+        page.line(text)
     if report.collected is not None:
         page.line()
         for text in lines_of(report.collected):

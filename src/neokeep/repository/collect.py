@@ -64,12 +64,16 @@ class _View:
     """Those that are at work."""
     finished: list[WriterMark]
     """Those that committed, or were given up."""
-    index: BlockIndex
+    reader: BlockReader
     catalogue: Catalogue
     needed: NeededPacks
     segments: dict[str, int]
     created: dict[bytes, datetime]
     """When packs were stored."""
+
+    @property
+    def index(self) -> BlockIndex:
+        return self.reader.index
 
 
 @dataclass(slots=True)
@@ -116,7 +120,7 @@ def collect(
             _judge(view, one, grace, done)
         _condemn(repository, view, grace, done, dry_run=True)
         done.repacked.add(_repack_plan(view, grace, repack_below))
-        return _report(repository, view, done, {}, began, dry_run=True)
+        return _report(repository, view, done, None, began, dry_run=True)
     with leased(storage, LEASE, LASTS) as lease:
         remover = Remover(storage, lease)
         _give_up_late_writers(repository, lease)
@@ -129,10 +133,10 @@ def collect(
             consolidate_index(repository, remover)
         _condemn(repository, view, grace, done, dry_run=False)
         # A store that does not delete would only get fuller by it.
-        plan = [] if remover.refused else _repack_plan(view, grace, repack_below)
-        done.repacked = repack(repository, view.index, view.needed.rows, plan, lease, progress)
+        plan = [] if remover.refused or remover.locked else _repack_plan(view, grace, repack_below)
+        done.repacked = repack(repository, view.reader, view.needed.rows, plan, lease, progress)
         done.freed = remover.freed
-        return _report(repository, view, done, remover.refused, began, dry_run=False)
+        return _report(repository, view, done, remover, began, dry_run=False)
 
 
 def _look(repository: Repository, now: datetime, renew: Callable[[], object]) -> _View:
@@ -150,7 +154,7 @@ def _look(repository: Repository, now: datetime, renew: Callable[[], object]) ->
     at_work = [mark for mark in writers if mark.identity not in over]
     finished = [mark for mark in writers if mark.identity in over]
     created = {one: item.created for one, item in pack_identities(repository.storage.list("packs")).items()}
-    return _View(now, condemned, at_work, finished, reader.index, catalogue, needed, segments, created)
+    return _View(now, condemned, at_work, finished, reader, catalogue, needed, segments, created)
 
 
 def _give_up_late_writers(repository: Repository, lease: Lease) -> None:
@@ -254,8 +258,9 @@ def _repack_plan(view: _View, grace: timedelta, below: float) -> list[Rewrite]:
 
 
 def _report(
-    repository: Repository, view: _View, done: _Done, refused: dict[str, str], began: float, *, dry_run: bool
+    repository: Repository, view: _View, done: _Done, remover: Remover | None, began: float, *, dry_run: bool
 ) -> reports.CollectReport:
+    refused = {} if remover is None else remover.refused
     return reports.CollectReport(
         repository=repository.storage.url,
         dry_run=dry_run,
@@ -271,6 +276,8 @@ def _report(
         void_backups=view.catalogue.void,
         refused_objects=len(refused),
         refused_because=next(iter(refused.values()), ""),
+        locked_objects=0 if remover is None else len(remover.locked),
+        locked_until=None if remover is None else remover.locked_until,
         unused_bytes=view.needed.unused_bytes,
         repacked_packs=done.repacked.packs,
         repacked_bytes=done.repacked.bytes,

@@ -150,4 +150,6 @@ def _report(repository: Repository, verdicts: Sequence[Verdict], remover: Remove
         removed_backups=removed,
         refused_objects=len(refused),
         refused_because=next(iter(refused.values()), ""),
+        locked_objects=0 if remover is None else len(remover.locked),
+        locked_until=None if remover is None else remover.locked_until,
     )

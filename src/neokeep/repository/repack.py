@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from neokeep.repository.index import BlockIndex
     from neokeep.repository.lease import Lease
     from neokeep.repository.pack import Pack
+    from neokeep.repository.reader import BlockReader
     from neokeep.repository.repository import Repository
 
 REPACK_BELOW = 0.5
@@ -93,7 +94,7 @@ def plan_repack(
 
 def repack(
     repository: Repository,
-    index: BlockIndex,
+    reader: BlockReader,
     rows: NDArray[np.bool_],
     plan: Sequence[Rewrite],
     lease: Lease,
@@ -110,10 +111,10 @@ def repack(
     if not plan:
         return done
     progress.begin("rewriting packs", sum(one.needed for one in plan))
-    by_pack = _RowsByPack(index, rows)
+    by_pack = _RowsByPack(reader.index, rows)
     try:
         for at in range(0, len(plan), BATCH):
-            _Batch(repository, index, by_pack, lease, progress, done).run(plan[at : at + BATCH])
+            _Batch(repository, reader, by_pack, lease, progress, done).run(plan[at : at + BATCH])
     except (*AWAY, LockedError):
         raise
     except NeokeepError as problem:
@@ -144,7 +145,7 @@ class _Batch:
     def __init__(
         self,
         repository: Repository,
-        index: BlockIndex,
+        reader: BlockReader,
         by_pack: _RowsByPack,
         lease: Lease,
         progress: Progress,
@@ -152,8 +153,8 @@ class _Batch:
     ) -> None:
         self._repository = repository
         self._storage = repository.storage
-        self._index = index
-        self._reader = BlockReader(repository.storage, index)
+        self._reader = reader
+        self._index = reader.index
         self._by_pack = by_pack
         self._lease = lease
         self._progress = progress

@@ -110,6 +110,8 @@ def check_holds(repository: Repository, objects: dict[str, str], unreadable: dic
             content = repository.storage.read(item.name)
         except ObjectMissing:
             continue
+        except IntegrityError as problem:
+            objects[item.name] = problem.message
         except AWAY:
             raise
         except NeokeepError as problem:

@@ -15,7 +15,7 @@ import msgspec
 from blake3 import blake3
 
 from neokeep.compression import ZstdError, compress, decompress
-from neokeep.errors import NeokeepError
+from neokeep.errors import IntegrityError, NeokeepError
 from neokeep.repository.coverage import Coverage, combined, key_of, proven_at
 from neokeep.storage.base import ObjectExists, ObjectMissing
 
@@ -117,6 +117,8 @@ def _look(storage: Storage) -> tuple[Record, bool]:
             record = decode_record(item.name, storage.read(item.name))
         except ObjectMissing:
             vanished = True
+            continue
+        except IntegrityError:
             continue
         if record is not None:
             found.append(record)

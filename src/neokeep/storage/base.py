@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from neokeep.errors import RepositoryError, UnreachableError
+from neokeep.errors import AccessError, RepositoryError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,14 @@ class ObjectExists(RepositoryError):
 
 class ObjectMissing(RepositoryError):
     """There is no object of this name."""
+
+
+class ObjectLocked(AccessError):
+    """The storage keeps an object from being removed before a time, `until`, as it was told to."""
+
+    def __init__(self, message: str, until: datetime, *, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.until = until
 
 
 class TransientError(UnreachableError):

@@ -21,7 +21,7 @@ from neokeep.errors import (
     SpaceError,
     UnreachableError,
 )
-from neokeep.storage.base import ObjectMissing, TransientError
+from neokeep.storage.base import ObjectLocked, ObjectMissing, TransientError
 from neokeep.units import format_time
 
 if TYPE_CHECKING:
@@ -149,10 +149,11 @@ def _unlockable(text: str, _code: str) -> NeokeepError:
     )
 
 
-def locked(what: str, until: datetime) -> AccessError:
+def locked(what: str, until: datetime) -> ObjectLocked:
     """Make the error for an object that cannot be removed before a date."""
-    return AccessError(
+    return ObjectLocked(
         f"{what} is locked by the storage until {format_time(until)}",
+        until,
         remedy="Run this again after that; nobody can remove it earlier, and nothing is harmed.",
     )
 

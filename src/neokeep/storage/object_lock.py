@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from obstore.store import S3Store
 
-_LOCKED = ("config", "packs/", "backups/", "segments/", "holds/")
+_LOCKED = ("config", "keys/", "packs/", "backups/", "segments/", "holds/")
 """What a restore needs. The index can be made anew, and marks and leases have to be removed to work at all."""
 
 _MODE = "x-amz-object-lock-mode"
