@@ -29,7 +29,9 @@ if TYPE_CHECKING:
         CheckReport,
         CollectReport,
         ConsolidateReport,
+        CopyReport,
         ExpireReport,
+        HealReport,
         HoldReport,
         InfoReport,
         LogReport,
@@ -355,6 +357,50 @@ def collect(
 ) -> CollectReport:
     """Delete what was found not to be needed `grace` ago (a day) and still is not, and find what is not needed now."""
     return _collect(_repository(repository), grace, dry_run=dry_run, progress=progress)
+
+
+def copy_backups(
+    source: Repository | Place | Directory,
+    target: Repository | Place | Directory,
+    labels: Sequence[str] = (),
+    database: str | None = None,
+    *,
+    jobs: int | None = None,
+    progress: Progress = _SILENT,
+) -> CopyReport:
+    """Copy backups of one repository into another with their labels: some, those of a database, or all.
+
+    A full backup comes with the archived log of its chain. What the target has already is not stored again; the report
+    tells which backups could not be copied.
+    """
+    from neokeep.copies.copy import copy_backups as copy
+
+    return copy(
+        _repository(source),
+        _repository(target),
+        _list(labels),
+        database,
+        jobs=jobs or default_jobs(),
+        progress=progress,
+    )
+
+
+def heal(
+    repository: Repository | Place | Directory,
+    source: Repository | Place | Directory,
+    labels: Sequence[str] = (),
+    *,
+    jobs: int | None = None,
+    progress: Progress = _SILENT,
+) -> HealReport:
+    """Verify a repository and store anew what is damaged or missing, as far as another repository has it.
+
+    Backups that are named in `labels` are brought back also when they are gone altogether.
+    """
+    from neokeep.copies.heal import heal as heal_from
+
+    opened = _repository(repository)
+    return heal_from(opened, _repository(source), _list(labels), jobs=jobs or default_jobs(), progress=progress)
 
 
 def rebuild_index(

@@ -7,23 +7,27 @@ and the only one needs no choosing. docs/reference.md tells users.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neokeep.config_file import EMPTY, ConfigurationFile, find_file, read_file
+from neokeep.config_file import EMPTY, ConfigurationFile, RepositoryEntry, find_file, read_file
 from neokeep.errors import ConfigurationError, UsageError
-from neokeep.options import BY_NAME, options_of
+from neokeep.options import BY_NAME, PLACE, options_of
 from neokeep.storage.place import TIMEOUT_SECONDS, Place, StorageOptions
 
 if TYPE_CHECKING:
-    from neokeep.config_file import RepositoryEntry, SourceEntry
+    from neokeep.config_file import SourceEntry
     from neokeep.options import Option, Value
 
-Flags = Mapping[str, str | bool | None]
-"""What the command line gave: text as it was typed, a truth value for a switch, None for what was not given."""
+Flags = Mapping[str, str | bool | tuple[str, ...] | None]
+"""What the command line gave: text as it was typed, a truth value for a switch, None for what was not given.
+
+What may be given more than once is a tuple of texts.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,13 @@ class Settings:
     values: Mapping[str, Value | None]
     sources: tuple[SourceEntry, ...] = ()
     """What --sources names."""
+    places: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
+    """The repositories that an option means, by its name."""
 
     def text(self, name: str) -> str | None:
         """Give an option that is a name, a label or a choice."""
-        value = self.values[name]
-        return None if value is None else str(value)
+        values = self.texts(name)
+        return values[0] if values else None
 
     def path(self, name: str) -> Path | None:
         """Give an option that is a file or a directory."""
@@ -67,20 +73,27 @@ class Settings:
         """Give an option that always has a value."""
         return str(self.values[name])
 
-    def place(self) -> Place:
-        """Give the repository and how to reach it; a command cannot work without."""
-        options = StorageOptions(
-            endpoint=self.text("repo_endpoint"),
-            region=self.text("repo_region"),
-            addressing=self.choice("repo_addressing"),
-            ca_file=self.path("repo_ca_file"),
-            key_file=self.path("repo_key_file"),
-            known_hosts=self.path("repo_known_hosts"),
-            retries=self.number("repo_retries") or 0,
-            timeout=self.number("repo_timeout") or TIMEOUT_SECONDS,
-            bandwidth=self.number("repo_bandwidth"),
-        )
-        return Place(self.needed_text("repo"), options)
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Give an option that is any number of names or labels."""
+        value = self.values[name]
+        return () if value is None else tuple(map(str, value)) if isinstance(value, tuple) else (str(value),)
+
+    def place(self, name: str = "repo") -> Place:
+        """Give the one repository and how to reach it; a command cannot work without."""
+        first, *others = self.several_places(name)
+        if others:
+            raise UsageError(
+                f"this is done to one repository at a time, but {len(others) + 1} are named: "
+                f"{', '.join(place.url for place in (first, *others))}",
+                remedy=f"Choose one with {BY_NAME[name].flag}.",
+            )
+        return first
+
+    def several_places(self, name: str = "repo") -> tuple[Place, ...]:
+        """Give the repositories, each once, and how to reach each; a command cannot work without one."""
+        if not self.places.get(name):
+            raise _missing(BY_NAME[name])
+        return self.places[name]
 
     def needed_path(self, name: str) -> Path:
         """Give a path without which the command cannot work."""
@@ -112,22 +125,62 @@ def settle(command: str, flags: Flags, environment: Mapping[str, str], file: Con
         values[option.name] = _first(option, flags, environment, file.defaults)
     if "home" in values:
         _settle_source(values, flags, environment, file)
-    if "repo" in values:
-        entry = _repository(values["repo"], file)
-        values["repo"] = entry.place if entry else _place(values["repo"])
-        for name in entry.options if entry else ():
-            values[name] = _first(BY_NAME[name], flags, environment, entry.options if entry else {})
+    places = {
+        option.name: _places(option, values, flags, environment, file) for option in options if option.kind is PLACE
+    }
+    for name, found in places.items():
+        values[name] = tuple(place.url for place in found) or None
     named = values.get("sources")
-    return Settings(values, () if named is None else _named_sources(str(named), flags, file))
+    return Settings(values, () if named is None else _named_sources(str(named), flags, file), places)
+
+
+def _places(
+    option: Option,
+    values: Mapping[str, Value | None],
+    flags: Flags,
+    environment: Mapping[str, str],
+    file: ConfigurationFile,
+) -> tuple[Place, ...]:
+    """Find the repositories that an option means, each with what is said about reaching it."""
+    given = values[option.name]
+    names = given if isinstance(given, tuple) else () if given is None else (str(given),)
+    if not names and option.name == "repo" and len(file.repositories) == 1:
+        names = tuple(file.repositories)
+    found: dict[str, Place] = {}
+    for name in names:
+        entry = file.repositories.get(name) or RepositoryEntry(_place(name))
+        own = {key: _first(BY_NAME[key], flags, environment, entry.options) for key in entry.options}
+        found.setdefault(entry.place, Place(entry.place, _storage_options({**values, **own})))
+    return tuple(found.values())
+
+
+def _storage_options(values: Mapping[str, Value | None]) -> StorageOptions:
+    settings = Settings(values)
+    return StorageOptions(
+        endpoint=settings.text("repo_endpoint"),
+        region=settings.text("repo_region"),
+        addressing=settings.choice("repo_addressing"),
+        ca_file=settings.path("repo_ca_file"),
+        key_file=settings.path("repo_key_file"),
+        known_hosts=settings.path("repo_known_hosts"),
+        retries=settings.number("repo_retries") or 0,
+        timeout=settings.number("repo_timeout") or TIMEOUT_SECONDS,
+        bandwidth=settings.number("repo_bandwidth"),
+    )
 
 
 def _first(option: Option, flags: Flags, environment: Mapping[str, str], in_file: Mapping[str, Value]) -> Value | None:
     given = flags.get(option.name)
+    if isinstance(given, tuple):
+        return tuple(str(_read(option, one, option.flag, UsageError)) for one in given)
     if given is not None:
         return given if isinstance(given, bool) else _read(option, given, option.flag, UsageError)
     variable = option.variable
     if variable and environment.get(variable):
-        return _read(option, environment[variable], f"the environment variable {variable}", ConfigurationError)
+        text = environment[variable]
+        if option.kind is PLACE and (listed := _listed(text, option)):
+            return listed
+        return _read(option, text, f"the environment variable {variable}", ConfigurationError)
     if option.name in in_file:
         return in_file[option.name]
     return None if option.default is None else option.read(option.default)
@@ -194,20 +247,16 @@ def _conf_applies(home: Path, environment: Mapping[str, str]) -> bool:
     return bool(environment.get("NEO4J_CONF")) and (not own_home or os.path.abspath(own_home) == os.path.abspath(home))
 
 
-def _repository(given: Value | None, file: ConfigurationFile) -> RepositoryEntry | None:
-    """Find the repository of the file that is meant: the named one, or the only one where none is named."""
-    if given is None:
-        only = list(file.repositories.values())
-        return only[0] if len(only) == 1 else None
-    return file.repositories.get(str(given))
+def _listed(text: str, option: Option) -> tuple[str, ...]:
+    """Take several repositories apart that are separated by commas; none where the comma may be part of a path."""
+    parts = [part.strip() for part in text.split(",")]
+    several = len(parts) > 1 and all(re.fullmatch(r"[\w.-]+|/.+|~.*|[a-z0-9]+://.+", part) for part in parts)
+    return tuple(str(option.read(part)) for part in parts) if several else ()
 
 
-def _place(given: Value | None) -> str | None:
+def _place(given: str) -> str:
     """Take what is no name for a place."""
-    if given is None:
-        return None
-    place = str(given)
-    return place if "://" in place else str(Path(place).expanduser())
+    return given if "://" in given else str(Path(given).expanduser())
 
 
 def _no_source(name: str, file: ConfigurationFile) -> ConfigurationError:
@@ -226,5 +275,10 @@ def _missing(option: Option) -> UsageError:
     section = {"repo": "[repositories]", "home": "[sources]"}.get(option.name)
     if section:
         ways.append(f"name it under {section} in neokeep.toml (with several there, choose one)")
-    what = {"repo": "which repository", "home": "which Neo4j server"}.get(option.name, option.flag)
+    what = {
+        "repo": "which repository",
+        "from": "which repository to take from",
+        "to": "which repository to copy into",
+        "home": "which Neo4j server",
+    }.get(option.name, option.flag)
     return UsageError(f"it is not said {what} to use", remedy=f"Give {', or '.join(ways)}.")

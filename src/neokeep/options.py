@@ -19,7 +19,7 @@ from neokeep.storage.place import RETRIES, TIMEOUT_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Value = str | int | float | bool | Path | datetime
+Value = str | int | float | bool | Path | datetime | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Option:
     in_file: bool = True
     alone: str | None = None
     """What the flag means without a value; None where it needs one."""
+    several: tuple[str, ...] = ()
+    """The commands that take it more than once."""
 
     @property
     def key(self) -> str:
@@ -151,13 +153,14 @@ SWITCH = Kind("", _read_switch)
 
 WORK = (
     "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "expire", "hold",
-    "release", "collect", "rebuild-index",
+    "release", "collect", "rebuild-index", "copy-backups", "heal",
 )  # fmt: skip
 LAB = (
     "lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin",
     "lab compare-recovery",
 )  # fmt: skip
 EVERY = (*WORK, *LAB)
+SEVERAL_REPOSITORIES = ("backup", "archive", "restore", "info", "log", "verify")
 REACHES_A_SOURCE = ("backup", "archive", "restore", "check")
 TAKES_BACKUPS = ("backup", "archive")
 
@@ -166,8 +169,17 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "repo", PLACE,
         "The repository: a directory, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, "
-        "sftp://USER@HOST:PORT/PATH, or a name of [repositories] in neokeep.toml.",
-        WORK,
+        "sftp://USER@HOST:PORT/PATH, or a name of [repositories] in neokeep.toml. Where several make sense, give it "
+        "more than once, or a list.",
+        tuple(command for command in WORK if command != "copy-backups"), several=SEVERAL_REPOSITORIES,
+    ),
+    Option(
+        "from", PLACE, "The repository to take from; what is said of --repo holds.",
+        ("copy-backups", "heal"), in_environment=False, in_file=False,
+    ),
+    Option(
+        "to", PLACE, "The repository to copy into; what is said of --repo holds.",
+        ("copy-backups",), in_environment=False, in_file=False,
     ),
     Option(
         "repo_endpoint", URL, "The server of the object store, where it is not the cloud's own.", WORK,
@@ -249,7 +261,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "jobs", COUNT, "Threads that work at the same time. Not set: one more than cores, at most 8.",
-        ("backup", "archive", "restore", "consolidate", "verify", "rebuild-index"),
+        ("backup", "archive", "restore", "consolidate", "verify", "rebuild-index", "copy-backups", "heal"),
     ),
     Option(
         "nice", SWITCH, "Let the database go first: lowest priority for processor and disk.",
@@ -267,14 +279,16 @@ OPTIONS: tuple[Option, ...] = (
         ("check",), default="1d",
     ),
     Option(
-        "database", NAME, "Only the backups of this database: those of others are not shown, and do not expire.",
-        ("info", "expire"), in_environment=False, in_file=False,
+        "database", NAME,
+        "Only the backups of this database: those of others are not shown or copied, and do not expire.",
+        ("info", "expire", "copy-backups"), in_environment=False, in_file=False,
     ),
     Option(
         "backup", LABEL,
         "One backup, by the label that `neokeep info` shows; with a moment, the chain of that backup; with expire, the "
         "one that goes, whatever the rules say. Not set: for restore and log the newest, else all.",
-        ("restore", "consolidate", "info", "log", "verify", "expire"), in_environment=False, in_file=False,
+        ("restore", "consolidate", "info", "log", "verify", "expire", "copy-backups", "heal"), in_environment=False,
+        in_file=False, several=("copy-backups", "heal"),
     ),
     Option(
         "from_source", NAME, "Only backups of this source, where the repository holds databases of several servers.",
@@ -417,7 +431,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
 )  # fmt: skip
 
-BY_NAME = {option.name: option for option in OPTIONS}
+BY_NAME = {option.name: option for option in reversed(OPTIONS)}
+"""Options by name; of those that mean different things to different commands, the first."""
 
 
 def options_of(command: str) -> tuple[Option, ...]:

@@ -226,6 +226,62 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     transactions_applied: int | None = None
 
 
+class CopiedBackup(msgspec.Struct, frozen=True, kw_only=True):
+    """What copying did with one backup. `state` is `copied`, or `present` where the target had it already.
+
+    `bytes_read` are stored bytes of the source, `stored_bytes` what was new in the target, the archived log of its
+    chain with a full backup; `skipped_blocks` of its `blocks` were there. `segments` counts those that were copied.
+    """
+
+    label: str
+    type: str
+    database: str
+    state: str
+    bytes_read: int
+    stored_bytes: int
+    blocks: int
+    skipped_blocks: int
+    segments: int
+
+
+class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of `copy-backups`: each backup that is in both now, and those that could not be copied.
+
+    `held` are backups that a hold keeps in the source; holds are not copied.
+    """
+
+    repository: str
+    target: str
+    backups: tuple[CopiedBackup, ...]
+    failures: tuple[Failure, ...]
+    held: tuple[str, ...]
+    bytes_read: int
+    stored_bytes: int
+    seconds: float
+
+
+class HealReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of `heal`: what was damaged, what was stored anew and proven, and by backup what could not be healed.
+
+    Of the blocks, `own_blocks` were still whole in a damaged pack; the others came from `source`. `manifests` are
+    backups whose manifest was stored anew.
+    """
+
+    repository: str
+    source: str
+    ok: bool
+    damaged_objects: tuple[str, ...]
+    manifests: tuple[str, ...]
+    blocks: int
+    own_blocks: int
+    segments: int
+    rebuilt_index: bool
+    failures: tuple[Failure, ...]
+    bytes_read: int
+    stored_bytes: int
+    seconds: float
+
+
 class HoldInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What keeps a backup, and all that it needs, from expiring. `until` is null where it has no end."""
 

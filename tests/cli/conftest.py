@@ -64,6 +64,8 @@ FUNCTIONS = (
     ("neokeep.repository.holds", "release_holds"),
     ("neokeep.repository.holds", "describe_holds"),
     ("neokeep.repository.reindex", "rebuild_index"),
+    ("neokeep.copies.copy", "copy_backups"),
+    ("neokeep.copies.heal", "heal"),
     ("neokeep.neo4j.source", "find_source"),
 )
 

@@ -44,6 +44,10 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("hold", "hold LABEL --reason audit --repo /r", {"place_hold": None, "describe_holds": samples.HELD}, 0),
     ("release", "release LABEL --repo /r", {"release_holds": None, "describe_holds": samples.RELEASED}, 0),
     ("rebuild-index", "rebuild-index --repo /r", {"rebuild_index": samples.REBUILT}, 0),
+    ("copy-backups", "copy-backups --from /r --to /s", {"copy_backups": samples.COPIED}, 0),
+    ("copy-backups@one-failed", "copy-backups --from /r --to /s", {"copy_backups": samples.PARTLY_COPIED}, 17),
+    ("heal", "heal --repo /r --from /s", {"heal": samples.HEALED}, 0),
+    ("heal@not-everything", "heal --repo /r --from /s", {"heal": samples.PARTLY_HEALED}, 17),
     (
         "error",
         "info --repo /r",

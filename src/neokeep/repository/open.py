@@ -10,7 +10,7 @@ from neokeep.storage.place import Place
 
 _OWN_NAMES = {
     "config", "packs", "index", "backups", "segments", "damaged", "holds", "released", "writers", "revoked",
-    "condemned", "leases", "probe", "tmp", "lost+found",
+    "condemned", "leases", "healing", "probe", "tmp", "lost+found",
 }  # fmt: skip
 
 
