@@ -7,6 +7,7 @@ Failures are raised as errors of neokeep.errors; only `backup` reports failed da
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
     Directory = str | PathLike[str]
     Item = TypeVar("Item")
+    Where = Repository | Place | Directory
+    OneOrSeveral = Where | list[Where] | tuple[Where, ...]
 
 _SILENT: Progress = Silent()
 _ONE_DAY = 86_400
@@ -75,7 +78,7 @@ def find_source(home: Directory, configuration_directory: Directory | None = Non
 
 def backup(
     source: Source | Directory,
-    repository: Repository | Place | Directory,
+    repository: OneOrSeveral,
     databases: Sequence[str] = (),
     *,
     type: str = "auto",  # noqa: A002  the word of the command line
@@ -94,6 +97,8 @@ def backup(
     when the newest one is `full_every` seconds old, has `full_after` incremental ones behind it, or when the archived
     log has grown to `full_at_log_share` of it, both compressed; None: no such rule. `indexes` is 'copy' or 'rebuild',
     `rate_limit` is in bytes per second, `gentle` lets the database go first.
+
+    With a list of repositories a full backup is read once for all that need it; what fails with one is in the report.
     """
     from neokeep.capture.backup import back_up
     from neokeep.capture.options import checked_options
@@ -101,7 +106,12 @@ def backup(
     policy = (full_every, full_after, full_at_log_share)
     options = checked_options(type, policy, indexes, rate_limit, jobs, gentle=gentle)
     names = _list(databases)
-    return back_up(_source(source), _repository(repository), names, options=options, progress=progress)
+    if not isinstance(repository, list | tuple):
+        return back_up(_source(source), _repository(repository), names, options=options, progress=progress)
+    from neokeep.capture.several import Destination, back_up_to_several
+
+    destinations = [Destination(_url(one), partial(_repository, one)) for one in _several(repository)]
+    return back_up_to_several(_source(source), destinations, names, options=options, progress=progress)
 
 
 def archive(
@@ -432,6 +442,16 @@ def _list(items: Sequence[Item]) -> Sequence[Item]:
     if isinstance(items, str):
         raise UsageError("a list is one text", remedy=f"Give a list: [{items!r}].")
     return items
+
+
+def _several(repositories: Sequence[Item]) -> Sequence[Item]:
+    if not repositories:
+        raise UsageError("there is no repository in the list", remedy="Give one or more.")
+    return repositories
+
+
+def _url(place: Repository | Place | Directory) -> str:
+    return str(_place(place)) if isinstance(place, str | PathLike | Place) else place.storage.url
 
 
 def _repository(place: Repository | Place | Directory) -> Repository:

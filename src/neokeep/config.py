@@ -89,6 +89,11 @@ class Settings:
             )
         return first
 
+    def place_or_places(self) -> Place | tuple[Place, ...]:
+        """Give the only repository as it is, or several as a tuple."""
+        places = self.several_places()
+        return places if len(places) > 1 else places[0]
+
     def several_places(self, name: str = "repo") -> tuple[Place, ...]:
         """Give the repositories, each once, and how to reach each; a command cannot work without one."""
         if not self.places.get(name):

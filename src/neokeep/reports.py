@@ -89,11 +89,15 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcome of `backup`: the backups that now exist, and the databases that failed."""
+    """Outcome of `backup`: the backups that now exist, and the databases that failed.
+
+    Where several repositories were given, this is that of the first, and `others` has one for each of the others.
+    """
 
     repository: str
     backups: tuple[BackupInfo, ...]
     failures: tuple[Failure, ...]
+    others: tuple[BackupReport, ...] = ()
 
 
 class InfoReport(msgspec.Struct, frozen=True, kw_only=True):

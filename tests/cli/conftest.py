@@ -55,6 +55,8 @@ FUNCTIONS = (
     ("neokeep.restore.choose", "choose_chain"),
     ("neokeep.repository.verify", "verify"),
     ("neokeep.capture.backup", "back_up"),
+    ("neokeep.capture.several", "back_up_to_several"),
+    ("neokeep.capture.several", "Destination"),
     ("neokeep.archive.archiver", "Archiver"),
     ("neokeep.restore.restore", "restore"),
     ("neokeep.check.check", "run_check"),

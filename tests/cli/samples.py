@@ -399,3 +399,22 @@ PARTLY_HEALED = msgspec.structs.replace(
         ),
     ),
 )
+
+BACKED_UP_TO_ONE_OF_TWO = msgspec.structs.replace(
+    BACKED_UP,
+    others=(
+        reports.BackupReport(
+            repository="s3://bucket/neo4j",
+            backups=(),
+            failures=tuple(
+                reports.Failure(
+                    subject=name,
+                    kind="unreachable",
+                    message="s3://bucket/neo4j does not answer",
+                    remedy="Check the network, and repeat the backup.",
+                )
+                for name in ("neo4j", "system")
+            ),
+        ),
+    ),
+)

@@ -29,6 +29,12 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("backup", "backup --home /h --repo /r", {"back_up": samples.BACKED_UP}, 0),
     ("backup@incremental", "backup --home /h --repo /r", {"back_up": samples.BACKED_UP_INCREMENTALLY}, 0),
     ("backup@one-database-failed", "backup --home /h --repo /r", {"back_up": samples.PARTLY_BACKED_UP}, 17),
+    (
+        "backup@one-of-two-repositories-failed",
+        "backup --home /h --repo /r --repo s3://bucket/neo4j",
+        {"back_up_to_several": samples.BACKED_UP_TO_ONE_OF_TWO, "Destination": None},
+        17,
+    ),
     ("restore", "restore neo4j --home /h --repo /r", {"restore": samples.RESTORED}, 0),
     ("info", "info --repo /r", {"describe": samples.INFO}, 0),
     ("consolidate", "consolidate neo4j --repo /r", {"consolidate": samples.CONSOLIDATED}, 0),

@@ -1,7 +1,7 @@
 """Whether two repositories hold the same backup under one label.
 
-A capture is known by all that its manifest says, times of microseconds among it. How blocks are called, who stored them
-and what they cost there is the repository's own.
+A capture is known by all that its manifest says, times of microseconds among it. How blocks are called, who stored
+them, what they cost there, why it is of its type and which log was new is the repository's own.
 """
 
 from __future__ import annotations
@@ -31,4 +31,5 @@ def same_names(one: Repository, other: Repository) -> bool:
 
 
 def _bare(manifest: Manifest) -> Manifest:
-    return msgspec.structs.replace(manifest, files=NO_BLOCKS, writer=None, statistics=_NO_COST)
+    own = {"files": NO_BLOCKS, "writer": None, "statistics": _NO_COST, "reason": "", "first_transaction": 0}
+    return msgspec.structs.replace(manifest, **own)

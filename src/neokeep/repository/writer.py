@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import numpy as np
@@ -24,11 +24,33 @@ from neokeep.storage.base import ObjectExists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
     from neokeep.repository.manifest import BlockList, Manifest
     from neokeep.repository.repository import Repository
+
+
+class TakesBlocks(Protocol):
+    """The end of one thread that takes blocks; see BlockWorker."""
+
+    def put(self, contents: Sequence[memoryview], record_size: int = 0) -> bytes:
+        """Take some blocks; return their names, concatenated."""
+
+    def put_bytes(self, data: bytes) -> BlockList:
+        """Take content as blocks of the size that fits it."""
+
+    def block_list(self, size: int, size_of_block: int, ids: bytes) -> BlockList:
+        """Describe content whose blocks were put."""
+
+
+class LendsWorkers(Protocol):
+    """Lends such an end to each thread; see BlockWriter."""
+
+    def worker(self) -> AbstractContextManager[TakesBlocks]:
+        """Lend one."""
+
 
 COMPRESSION_LEVEL = 1
 INDEX_EVERY = 1 << 18
