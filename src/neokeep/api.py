@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neokeep.errors import UsageError
 from neokeep.progress import Progress, Silent
@@ -148,7 +148,7 @@ def archive(
 
 
 def restore(
-    repository: Repository | Place | Directory,
+    repository: OneOrSeveral,
     home: Directory,
     database: str,
     *,
@@ -167,26 +167,31 @@ def restore(
     """Restore a database into a Neo4j home: the backup with this label, up to a moment, or the newest there is.
 
     `to_transaction` is inclusive; a `to_time` without a zone is refused. `recover` is None, 'neo4j' or 'native'.
+    Of several repositories the first gives it that can; where it fails, the next takes over, block by block.
     """
     if recover not in {None, "neo4j", "native"}:
         raise UsageError(f"recover={recover!r} is not known", remedy="Use 'neo4j', 'native' or None.")
-    from neokeep.restore.restore import restore as restore_database
     from neokeep.restore.targets import make_moment
 
-    return restore_database(
-        _repository(repository),
-        Path(home),
-        database,
-        configuration_directory=_optional(configuration_directory),
-        label=label,
-        from_source=from_source,
-        restored_as=restored_as,
-        overwrite=overwrite,
-        recover=recover,
-        moment=make_moment(to_time, to_transaction, before_transaction),
-        jobs=jobs or default_jobs(),
-        progress=progress,
-    )
+    options: dict[str, Any] = {
+        "configuration_directory": _optional(configuration_directory),
+        "label": label,
+        "from_source": from_source,
+        "restored_as": restored_as,
+        "overwrite": overwrite,
+        "recover": recover,
+        "moment": make_moment(to_time, to_transaction, before_transaction),
+        "jobs": jobs or default_jobs(),
+        "progress": progress,
+    }
+    if isinstance(repository, list | tuple):
+        from neokeep.restore.several import restore_from_several
+
+        openers = [(_url(one), partial(_repository, one)) for one in _several(repository)]
+        return restore_from_several(openers, Path(home), database, **options)
+    from neokeep.restore.restore import restore as restore_database
+
+    return restore_database(_repository(repository), Path(home), database, **options)
 
 
 def info(

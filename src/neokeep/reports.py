@@ -145,6 +145,9 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     next_steps: tuple[str, ...]
     recovered_by: str | None = None
     """The engine that recovered, `neo4j` or `native`."""
+    repository: str = ""
+    fell_over: tuple[str, ...] = ()
+    """Of several repositories: what the one could not give, and which gave it."""
 
 
 class ChangeCounts(msgspec.Struct, frozen=True, kw_only=True):
