@@ -110,13 +110,13 @@ def backup(
         return back_up(_source(source), _repository(repository), names, options=options, progress=progress)
     from neokeep.capture.several import Destination, back_up_to_several
 
-    destinations = [Destination(_url(one), partial(_repository, one)) for one in _several(repository)]
+    destinations = [Destination(url, open_it) for url, open_it in _openers(repository)]
     return back_up_to_several(_source(source), destinations, names, options=options, progress=progress)
 
 
 def archive(
     sources: Sequence[Source | Directory],
-    repository: Repository | Place | Directory,
+    repository: OneOrSeveral,
     databases: Sequence[str] = (),
     *,
     interval: float = 1,
@@ -134,9 +134,9 @@ def archive(
     """Follow databases of servers until `stopping` is set or the process is interrupted; all when none is named.
 
     New transactions are shipped `interval` seconds after the last ones, or when they take `segment_size` bytes of log.
-    `tell` gets every event, from several threads. The other options are those of the full backups it takes.
+    `tell` gets every event, from several threads. The other options are those of the full backups it takes. Of several
+    repositories each is served at its own pace.
     """
-    from neokeep.archive.archiver import Archiver
     from neokeep.archive.options import SEGMENT_SIZE, ArchiveOptions
     from neokeep.capture.options import checked_options
 
@@ -144,6 +144,13 @@ def archive(
     capture = checked_options("full", policy, indexes, rate_limit, jobs, gentle=gentle)
     options = ArchiveOptions(interval, segment_size or SEGMENT_SIZE, capture)
     names, found = _list(databases), [_source(source) for source in _list(sources)]
+    if isinstance(repository, list | tuple):
+        from neokeep.archive.several import SeveralArchivers
+
+        SeveralArchivers(found, _openers(repository), names, options, tell or _ignore).run(stopping)
+        return
+    from neokeep.archive.archiver import Archiver
+
     Archiver(found, _repository(repository), names, options, tell or _ignore).run(stopping)
 
 
@@ -187,24 +194,28 @@ def restore(
     if isinstance(repository, list | tuple):
         from neokeep.restore.several import restore_from_several
 
-        openers = [(_url(one), partial(_repository, one)) for one in _several(repository)]
-        return restore_from_several(openers, Path(home), database, **options)
+        return restore_from_several(_openers(repository), Path(home), database, **options)
     from neokeep.restore.restore import restore as restore_database
 
     return restore_database(_repository(repository), Path(home), database, **options)
 
 
-def info(
-    repository: Repository | Place | Directory, database: str | None = None, label: str | None = None
-) -> InfoReport:
-    """Tell what backups and restore windows there are: all, those of one database, or one backup and its window."""
+def info(repository: OneOrSeveral, database: str | None = None, label: str | None = None) -> InfoReport:
+    """Tell what backups and restore windows there are: all, those of one database, or one backup and its window.
+
+    Of several repositories each is asked in turn.
+    """
     from neokeep.repository.info import describe
 
-    return describe(_repository(repository), database, label)
+    if not isinstance(repository, list | tuple):
+        return describe(_repository(repository), database, label)
+    from neokeep.copies.each import ask_each
+
+    return ask_each(_openers(repository), lambda opened: describe(opened, database, label))
 
 
 def log(
-    repository: Repository | Place | Directory,
+    repository: OneOrSeveral,
     database: str,
     *,
     label: str | None = None,
@@ -216,15 +227,25 @@ def log(
     deletes_more_than: int | None = None,
     limit: int = 1000,
 ) -> LogReport:
-    """List archived transactions of a database and what each did: those of a backup's chain, or of the newest one."""
+    """List archived transactions of a database and what each did: those of a backup's chain, or of the newest one.
+
+    Of several repositories the first answers that can.
+    """
     from neokeep.repository.history import history
     from neokeep.repository.transactions import TransactionFilter
     from neokeep.restore.choose import choose_chain
 
-    opened = _repository(repository)
-    chain = choose_chain(opened, database.lower(), label=label, from_source=from_source)
     wanted = TransactionFilter(first, last, since, until, deletes_more_than)
-    return history(opened, chain, wanted, limit)
+
+    def ask(opened: Repository) -> LogReport:
+        chain = choose_chain(opened, database.lower(), label=label, from_source=from_source)
+        return history(opened, chain, wanted, limit)
+
+    if not isinstance(repository, list | tuple):
+        return ask(_repository(repository))
+    from neokeep.copies.each import ask_first
+
+    return ask_first(_openers(repository), ask)
 
 
 def consolidate(
@@ -266,7 +287,7 @@ def consolidate(
 
 
 def verify(
-    repository: Repository | Place | Directory,
+    repository: OneOrSeveral,
     label: str | None = None,
     *,
     recover: bool = False,
@@ -276,16 +297,25 @@ def verify(
 ) -> VerifyReport:
     """Read, decode and hash all that the backups need; the report says what is damaged.
 
-    With `recover` the log of each chain is applied to its full backup below `scratch`, and must fit it.
+    With `recover` the log of each chain is applied to its full backup below `scratch`, and must fit it. Of several
+    repositories each is verified in turn.
     """
     from neokeep.image.verify import verify_recovered
     from neokeep.repository.verify import verify as verify_repository
 
-    opened, threads = _repository(repository), jobs or default_jobs()
-    report = verify_repository(opened, label, jobs=threads, progress=progress)
-    if not recover:
-        return report
-    return verify_recovered(opened, report, scratch=_optional(scratch), jobs=threads, progress=progress)
+    threads = jobs or default_jobs()
+
+    def ask(opened: Repository) -> VerifyReport:
+        report = verify_repository(opened, label, jobs=threads, progress=progress)
+        if not recover:
+            return report
+        return verify_recovered(opened, report, scratch=_optional(scratch), jobs=threads, progress=progress)
+
+    if not isinstance(repository, list | tuple):
+        return ask(_repository(repository))
+    from neokeep.copies.each import ask_each
+
+    return ask_each(_openers(repository), ask)
 
 
 def check(
@@ -449,10 +479,11 @@ def _list(items: Sequence[Item]) -> Sequence[Item]:
     return items
 
 
-def _several(repositories: Sequence[Item]) -> Sequence[Item]:
+def _openers(repositories: Sequence[Where]) -> list[tuple[str, Callable[[], Repository]]]:
+    """Give for each of several repositories its name and the way to open it."""
     if not repositories:
         raise UsageError("there is no repository in the list", remedy="Give one or more.")
-    return repositories
+    return [(_url(one), partial(_repository, one)) for one in repositories]
 
 
 def _url(place: Repository | Place | Directory) -> str:

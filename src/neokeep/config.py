@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from neokeep.config_file import SourceEntry
     from neokeep.options import Option, Value
 
+_PLACE = re.compile(r"/.+|~.*|[a-z0-9]+://.+")
+"""A place of which each of several is written: in full."""
+
 Flags = Mapping[str, str | bool | tuple[str, ...] | None]
 """What the command line gave: text as it was typed, a truth value for a switch, None for what was not given.
 
@@ -148,7 +151,7 @@ def _places(
 ) -> tuple[Place, ...]:
     """Find the repositories that an option means, each with what is said about reaching it."""
     given = values[option.name]
-    names = given if isinstance(given, tuple) else () if given is None else (str(given),)
+    names = given if isinstance(given, tuple) else () if given is None else _listed(str(given), file)
     if not names and option.name == "repo" and len(file.repositories) == 1:
         names = tuple(file.repositories)
     found: dict[str, Place] = {}
@@ -182,10 +185,7 @@ def _first(option: Option, flags: Flags, environment: Mapping[str, str], in_file
         return given if isinstance(given, bool) else _read(option, given, option.flag, UsageError)
     variable = option.variable
     if variable and environment.get(variable):
-        text = environment[variable]
-        if option.kind is PLACE and (listed := _listed(text, option)):
-            return listed
-        return _read(option, text, f"the environment variable {variable}", ConfigurationError)
+        return _read(option, environment[variable], f"the environment variable {variable}", ConfigurationError)
     if option.name in in_file:
         return in_file[option.name]
     return None if option.default is None else option.read(option.default)
@@ -252,11 +252,10 @@ def _conf_applies(home: Path, environment: Mapping[str, str]) -> bool:
     return bool(environment.get("NEO4J_CONF")) and (not own_home or os.path.abspath(own_home) == os.path.abspath(home))
 
 
-def _listed(text: str, option: Option) -> tuple[str, ...]:
-    """Take several repositories apart that are separated by commas; none where the comma may be part of a path."""
-    parts = [part.strip() for part in text.split(",")]
-    several = len(parts) > 1 and all(re.fullmatch(r"[\w.-]+|/.+|~.*|[a-z0-9]+://.+", part) for part in parts)
-    return tuple(str(option.read(part)) for part in parts) if several else ()
+def _listed(text: str, file: ConfigurationFile) -> tuple[str, ...]:
+    """Take several repositories apart that are separated by commas, unless the comma is part of a path."""
+    parts = tuple(part.strip() for part in text.split(","))
+    return parts if all(part in file.repositories or _PLACE.fullmatch(part) for part in parts) else (text,)
 
 
 def _place(given: str) -> str:

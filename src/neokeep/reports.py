@@ -101,7 +101,11 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InfoReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcome of `info`: every backup and every restore window, newest last, and the manifests that cannot be read."""
+    """Outcome of `info`: every backup and every restore window, newest last, and the manifests that cannot be read.
+
+    Where several repositories were given, this is that of the first that answered, `others` has those of the others,
+    and `failures` tell of those that did not answer.
+    """
 
     repository: str
     repository_id: str
@@ -110,6 +114,8 @@ class InfoReport(msgspec.Struct, frozen=True, kw_only=True):
     damaged: tuple[Failure, ...]
     windows: tuple[WindowInfo, ...] = ()
     holds: tuple[HoldInfo, ...] = ()
+    others: tuple[InfoReport, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
 
 class InitReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,7 +226,7 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome of `verify`. Every block that the backups need was read, decoded and hashed.
 
     With `--recover` so many transactions behind full backups were applied and compared; else `transactions_applied` is
-    null.
+    null. `others` and `failures` are those of InfoReport.
     """
 
     repository: str
@@ -231,6 +237,8 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes_checked: int
     seconds: float
     transactions_applied: int | None = None
+    others: tuple[VerifyReport, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
 
 class CopiedBackup(msgspec.Struct, frozen=True, kw_only=True):
@@ -422,3 +430,5 @@ class ArchiveEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     message: str = ""
     kind: str = ""
     remedy: str = ""
+    repository: str = ""
+    """Which one, where there are several; `database` is `*` for what concerns all of a source."""
