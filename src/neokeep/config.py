@@ -280,9 +280,9 @@ def _missing(option: Option) -> UsageError:
     if section:
         ways.append(f"name it under {section} in neokeep.toml (with several there, choose one)")
     what = {
-        "repo": "which repository",
+        "repo": "which repository to use",
         "from": "which repository to take from",
         "to": "which repository to copy into",
-        "home": "which Neo4j server",
-    }.get(option.name, option.flag)
-    return UsageError(f"it is not said {what} to use", remedy=f"Give {', or '.join(ways)}.")
+        "home": "which Neo4j server to use",
+    }.get(option.name, f"{option.flag} to use")
+    return UsageError(f"it is not said {what}", remedy=f"Give {', or '.join(ways)}.")

@@ -96,6 +96,8 @@ def _show_one(report: BackupReport, page: Page, *, several: bool) -> None:
             ],
             right=("last tx", "size", "stored", "took"),
         )
+    elif several:
+        page.line(f"Backed up nothing to {report.repository}")
     for backup in report.backups:
         _show_notes(backup, page)
     if len(report.failures) + bool(report.backups) > 1 or several:

@@ -82,7 +82,9 @@ def fetch_segments(
     fetched = Fetched()
     checksum = base.end.checksum
     before_missing = False
-    progress.begin("copying archived log", sum(step.segment.size for step in path if step.missing))
+    missing = sum(step.segment.size for step in path if step.missing)
+    if missing:
+        progress.begin("copying archived log", missing)
     for number, step in enumerate(path):
         if not step.missing:
             beside = before_missing or (number + 1 < len(path) and path[number + 1].missing)
