@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from neokeep.errors import UsageError
 from neokeep.progress import Progress, Silent
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     Directory = str | PathLike[str]
     Item = TypeVar("Item")
     Where = Repository | Place | Directory
-    OneOrSeveral = Where | list[Where] | tuple[Where, ...]
+    OneOrSeveral = Where | Sequence[Where]
 
 _SILENT: Progress = Silent()
 _ONE_DAY = 86_400
@@ -490,8 +490,10 @@ def _url(place: Repository | Place | Directory) -> str:
     return str(_place(place)) if isinstance(place, str | PathLike | Place) else place.storage.url
 
 
-def _repository(place: Repository | Place | Directory) -> Repository:
-    return open_repository(place) if isinstance(place, str | PathLike | Place) else place
+def _repository(place: OneOrSeveral) -> Repository:
+    if isinstance(place, list | tuple):
+        raise UsageError("several repositories were given", remedy="Do this with one at a time.")
+    return open_repository(place) if isinstance(place, str | PathLike | Place) else cast("Repository", place)
 
 
 def _place(place: Directory | Place) -> str | Place:

@@ -28,7 +28,7 @@ def places(tmp_path: Path) -> list[Path]:
 
 
 def test_info_and_verify_ask_each_in_turn(places: list[Path]) -> None:
-    for report in (api.info(list(places)), api.verify(list(places), jobs=1)):
+    for report in (api.info(places), api.verify(list(places), jobs=1)):
         assert [report.repository, *(one.repository for one in report.others)] == [str(place) for place in places]
         assert not report.failures
         assert [len(one.backups) for one in (report, *report.others)] == [1, 1]
@@ -42,10 +42,10 @@ def test_one_that_does_not_answer_is_told(places: list[Path], tmp_path: Path) ->
 
 def test_a_backup_is_looked_for_in_all_and_missed_only_when_none_has_it(places: list[Path]) -> None:
     label = api.info(places[1]).backups[0].label
-    report = api.info(list(places), label=label)
+    report = api.info(places, label=label)
     assert (report.repository, report.failures) == (str(places[1]), ())
     with pytest.raises(ObjectMissing):
-        api.info(list(places), label="neo4j-20200101-000000F")
+        api.info(places, label="neo4j-20200101-000000F")
 
 
 def test_where_none_answers_the_first_error_is_raised(tmp_path: Path) -> None:
