@@ -59,6 +59,7 @@ FUNCTIONS = (
     ("neokeep.capture.several", "Destination"),
     ("neokeep.archive.archiver", "Archiver"),
     ("neokeep.restore.restore", "restore"),
+    ("neokeep.restore.several", "restore_from_several"),
     ("neokeep.check.check", "run_check"),
     ("neokeep.repository.expire", "expire"),
     ("neokeep.repository.collect", "collect"),
