@@ -389,3 +389,39 @@ def test_an_endpoint_is_a_url_without_secrets(endpoint: str) -> None:
 def test_a_mistake_at_a_repository_is_told_with_its_line(line: str, wanted: str) -> None:
     with pytest.raises(ConfigurationError, match=wanted):
         parse_file(f'[repositories.r]\npath = "/r"\n{line}\n', PATH)
+
+
+def test_several_repositories_are_given_one_after_the_other_each_with_its_own_options() -> None:
+    settings = settled(text=FAR, repo=("far", "main", "/else", "far"))
+    assert [place.url for place in settings.several_places()] == ["s3://bucket/neo4j", "/backup/main", "/else"]
+    far, main, _ = settings.several_places()
+    assert (far.options.retries, main.options.retries) == (2, 9)
+    assert settings.place_or_places() == settings.several_places()
+
+
+def test_one_repository_alone_is_given_as_it_is() -> None:
+    assert settled(repo=("/r",)).place_or_places() == Place("/r")
+
+
+def test_several_repositories_may_stand_in_the_file_and_in_the_environment() -> None:
+    text = TWO + '[defaults]\nrepo = ["main", "far", "else"]\n'
+    wanted = ["/backup/main", "s3://bucket/neo4j", "/etc/neokeep/else"]
+    assert [place.url for place in settled(text=text).several_places()] == wanted
+    environment = {"NEOKEEP_REPO": "far, main,/mnt/third"}
+    places = settled(text=text, environment=environment).several_places()
+    assert [place.url for place in places] == ["s3://bucket/neo4j", "/backup/main", "/mnt/third"]
+
+
+@pytest.mark.parametrize("path", ["/mnt/a,b", "./a,b c"])
+def test_a_comma_in_a_path_makes_no_two_repositories(path: str) -> None:
+    assert len(settled(environment={"NEOKEEP_REPO": path}).several_places()) == 1
+
+
+def test_a_command_for_one_repository_refuses_several() -> None:
+    with pytest.raises(UsageError, match="one repository at a time, but 2 are named: /a, /b"):
+        settled(repo=("/a", "/b")).place()
+
+
+def test_a_list_of_repositories_must_be_of_texts() -> None:
+    with pytest.raises(ConfigurationError, match=r"line 2: defaults\.repo must be text"):
+        parse_file('[defaults]\nrepo = ["/a", 3]\n', PATH)

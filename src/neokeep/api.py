@@ -7,9 +7,10 @@ Failures are raised as errors of neokeep.errors; only `backup` reports failed da
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from neokeep.errors import UsageError
 from neokeep.progress import Progress, Silent
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
         CheckReport,
         CollectReport,
         ConsolidateReport,
+        CopyReport,
         ExpireReport,
+        HealReport,
         HoldReport,
         InfoReport,
         KeyListReport,
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
 
     Directory = str | PathLike[str]
     Item = TypeVar("Item")
+    Where = Repository | Place | Directory
+    OneOrSeveral = Where | Sequence[Where]
 
 _SILENT: Progress = Silent()
 _ONE_DAY = 86_400
@@ -80,7 +85,7 @@ def find_source(home: Directory, configuration_directory: Directory | None = Non
 
 def backup(
     source: Source | Directory,
-    repository: Repository | Place | Directory,
+    repository: OneOrSeveral,
     databases: Sequence[str] = (),
     *,
     type: str = "auto",  # noqa: A002  the word of the command line
@@ -99,6 +104,8 @@ def backup(
     when the newest one is `full_every` seconds old, has `full_after` incremental ones behind it, or when the archived
     log has grown to `full_at_log_share` of it, both compressed; None: no such rule. `indexes` is 'copy' or 'rebuild',
     `rate_limit` is in bytes per second, `gentle` lets the database go first.
+
+    With a list of repositories a full backup is read once for all that need it; what fails with one is in the report.
     """
     from neokeep.capture.backup import back_up
     from neokeep.capture.options import checked_options
@@ -106,12 +113,17 @@ def backup(
     policy = (full_every, full_after, full_at_log_share)
     options = checked_options(type, policy, indexes, rate_limit, jobs, gentle=gentle)
     names = _list(databases)
-    return back_up(_source(source), _repository(repository), names, options=options, progress=progress)
+    if not isinstance(repository, list | tuple):
+        return back_up(_source(source), _repository(repository), names, options=options, progress=progress)
+    from neokeep.capture.several import Destination, back_up_to_several
+
+    destinations = [Destination(url, open_it) for url, open_it in _openers(repository)]
+    return back_up_to_several(_source(source), destinations, names, options=options, progress=progress)
 
 
 def archive(
     sources: Sequence[Source | Directory],
-    repository: Repository | Place | Directory,
+    repository: OneOrSeveral,
     databases: Sequence[str] = (),
     *,
     interval: float = 1,
@@ -129,9 +141,9 @@ def archive(
     """Follow databases of servers until `stopping` is set or the process is interrupted; all when none is named.
 
     New transactions are shipped `interval` seconds after the last ones, or when they take `segment_size` bytes of log.
-    `tell` gets every event, from several threads. The other options are those of the full backups it takes.
+    `tell` gets every event, from several threads. The other options are those of the full backups it takes. Of several
+    repositories each is served at its own pace.
     """
-    from neokeep.archive.archiver import Archiver
     from neokeep.archive.options import SEGMENT_SIZE, ArchiveOptions
     from neokeep.capture.options import checked_options
 
@@ -139,11 +151,19 @@ def archive(
     capture = checked_options("full", policy, indexes, rate_limit, jobs, gentle=gentle)
     options = ArchiveOptions(interval, segment_size or SEGMENT_SIZE, capture)
     names, found = _list(databases), [_source(source) for source in _list(sources)]
-    Archiver(found, _repository(repository), names, options, tell or (lambda _: None)).run(stopping)
+    hear = tell or (lambda _: None)
+    if isinstance(repository, list | tuple):
+        from neokeep.archive.several import SeveralArchivers
+
+        SeveralArchivers(found, _openers(repository), names, options, hear).run(stopping)
+        return
+    from neokeep.archive.archiver import Archiver
+
+    Archiver(found, _repository(repository), names, options, hear).run(stopping)
 
 
 def restore(
-    repository: Repository | Place | Directory,
+    repository: OneOrSeveral,
     home: Directory,
     database: str,
     *,
@@ -162,39 +182,48 @@ def restore(
     """Restore a database into a Neo4j home: the backup with this label, up to a moment, or the newest there is.
 
     `to_transaction` is inclusive; a `to_time` without a zone is refused. `recover` is None, 'neo4j' or 'native'.
+    Of several repositories the first gives it that can; where it fails, the next takes over, block by block.
     """
     if recover not in {None, "neo4j", "native"}:
         raise UsageError(f"recover={recover!r} is not known", remedy="Use 'neo4j', 'native' or None.")
-    from neokeep.restore.restore import restore as restore_database
     from neokeep.restore.targets import make_moment
 
-    return restore_database(
-        _repository(repository),
-        Path(home),
-        database,
-        configuration_directory=_optional(configuration_directory),
-        label=label,
-        from_source=from_source,
-        restored_as=restored_as,
-        overwrite=overwrite,
-        recover=recover,
-        moment=make_moment(to_time, to_transaction, before_transaction),
-        jobs=jobs or default_jobs(),
-        progress=progress,
-    )
+    options: dict[str, Any] = {
+        "configuration_directory": _optional(configuration_directory),
+        "label": label,
+        "from_source": from_source,
+        "restored_as": restored_as,
+        "overwrite": overwrite,
+        "recover": recover,
+        "moment": make_moment(to_time, to_transaction, before_transaction),
+        "jobs": jobs or default_jobs(),
+        "progress": progress,
+    }
+    if isinstance(repository, list | tuple):
+        from neokeep.restore.several import restore_from_several
+
+        return restore_from_several(_openers(repository), Path(home), database, **options)
+    from neokeep.restore.restore import restore as restore_database
+
+    return restore_database(_repository(repository), Path(home), database, **options)
 
 
-def info(
-    repository: Repository | Place | Directory, database: str | None = None, label: str | None = None
-) -> InfoReport:
-    """Tell what backups and restore windows there are: all, those of one database, or one backup and its window."""
+def info(repository: OneOrSeveral, database: str | None = None, label: str | None = None) -> InfoReport:
+    """Tell what backups and restore windows there are: all, those of one database, or one backup and its window.
+
+    Of several repositories each is asked in turn.
+    """
     from neokeep.repository.info import describe
 
-    return describe(_repository(repository), database, label)
+    if not isinstance(repository, list | tuple):
+        return describe(_repository(repository), database, label)
+    from neokeep.copies.each import ask_each
+
+    return ask_each(_openers(repository), lambda opened: describe(opened, database, label))
 
 
 def log(
-    repository: Repository | Place | Directory,
+    repository: OneOrSeveral,
     database: str,
     *,
     label: str | None = None,
@@ -206,15 +235,25 @@ def log(
     deletes_more_than: int | None = None,
     limit: int = 1000,
 ) -> LogReport:
-    """List archived transactions of a database and what each did: those of a backup's chain, or of the newest one."""
+    """List archived transactions of a database and what each did: those of a backup's chain, or of the newest one.
+
+    Of several repositories the first answers that can.
+    """
     from neokeep.repository.history import history
     from neokeep.repository.transactions import TransactionFilter
     from neokeep.restore.choose import choose_chain
 
-    opened = _repository(repository)
-    chain = choose_chain(opened, database.lower(), label=label, from_source=from_source)
     wanted = TransactionFilter(first, last, since, until, deletes_more_than)
-    return history(opened, chain, wanted, limit)
+
+    def ask(opened: Repository) -> LogReport:
+        chain = choose_chain(opened, database.lower(), label=label, from_source=from_source)
+        return history(opened, chain, wanted, limit)
+
+    if not isinstance(repository, list | tuple):
+        return ask(_repository(repository))
+    from neokeep.copies.each import ask_first
+
+    return ask_first(_openers(repository), ask)
 
 
 def consolidate(
@@ -256,7 +295,7 @@ def consolidate(
 
 
 def verify(
-    repository: Repository | Place | Directory,
+    repository: OneOrSeveral,
     label: str | None = None,
     *,
     depth: str = "content",
@@ -271,18 +310,27 @@ def verify(
     """Read, decode and hash all that the backups need; the report says what is damaged.
 
     `depth` 'structure' reads no content, `part` only that of a share: '3/30', or 'auto/30'. What was interrupted
-    `resume_within` is gone on with, unless `again`. With `recover` the log is applied below `scratch`, and must fit.
+    `resume_within` is gone on with, unless `again`. With `recover` the log is applied below `scratch`, and must fit. Of
+    several repositories each is verified in turn.
     """
     from neokeep.image.verify import verify_recovered
     from neokeep.repository.verify import verify as verify_repository
     from neokeep.repository.verify_options import VerifyOptions
 
-    opened, threads = _repository(repository), jobs or default_jobs()
     options = VerifyOptions(depth=depth, part=part, again=again, resume_within=resume_within, recover=recover)
-    report = verify_repository(opened, label, options=options, jobs=threads, progress=progress)
-    if not recover:
-        return report
-    return verify_recovered(opened, report, scratch=_optional(scratch), jobs=threads, progress=progress)
+    threads = jobs or default_jobs()
+
+    def ask(opened: Repository) -> VerifyReport:
+        report = verify_repository(opened, label, options=options, jobs=threads, progress=progress)
+        if not recover:
+            return report
+        return verify_recovered(opened, report, scratch=_optional(scratch), jobs=threads, progress=progress)
+
+    if not isinstance(repository, list | tuple):
+        return ask(_repository(repository))
+    from neokeep.copies.each import ask_each
+
+    return ask_each(_openers(repository), ask)
 
 
 def check(
@@ -379,6 +427,50 @@ def collect(
 _collect = collect  # `expire` has an argument of that name.
 
 
+def copy_backups(
+    source: Repository | Place | Directory,
+    target: Repository | Place | Directory,
+    labels: Sequence[str] = (),
+    database: str | None = None,
+    *,
+    jobs: int | None = None,
+    progress: Progress = _SILENT,
+) -> CopyReport:
+    """Copy backups of one repository into another with their labels: some, those of a database, or all.
+
+    A full backup comes with the archived log of its chain. What the target has already is not stored again; the report
+    tells which backups could not be copied.
+    """
+    from neokeep.copies.copy import copy_backups as copy
+
+    return copy(
+        _repository(source),
+        _repository(target),
+        _list(labels),
+        database,
+        jobs=jobs or default_jobs(),
+        progress=progress,
+    )
+
+
+def heal(
+    repository: Repository | Place | Directory,
+    source: Repository | Place | Directory,
+    labels: Sequence[str] = (),
+    *,
+    jobs: int | None = None,
+    progress: Progress = _SILENT,
+) -> HealReport:
+    """Verify a repository and store anew what is damaged or missing, as far as another repository has it.
+
+    Backups that are named in `labels` are brought back also when they are gone altogether.
+    """
+    from neokeep.copies.heal import heal as heal_from
+
+    opened = _repository(repository)
+    return heal_from(opened, _repository(source), _list(labels), jobs=jobs or default_jobs(), progress=progress)
+
+
 def rebuild_index(
     repository: Repository | Place | Directory, *, jobs: int | None = None, progress: Progress = _SILENT
 ) -> RebuildIndexReport:
@@ -442,8 +534,21 @@ def _list(items: Sequence[Item]) -> Sequence[Item]:
     return items
 
 
-def _repository(place: Repository | Place | Directory) -> Repository:
-    return open_repository(place) if isinstance(place, str | PathLike | Place) else place
+def _openers(repositories: Sequence[Where]) -> list[tuple[str, Callable[[], Repository]]]:
+    """Give for each of several repositories its name and the way to open it."""
+    if not repositories:
+        raise UsageError("there is no repository in the list", remedy="Give one or more.")
+    return [(_url(one), partial(_repository, one)) for one in repositories]
+
+
+def _url(place: Repository | Place | Directory) -> str:
+    return str(_place(place)) if isinstance(place, str | PathLike | Place) else place.storage.url
+
+
+def _repository(place: OneOrSeveral) -> Repository:
+    if isinstance(place, list | tuple):
+        raise UsageError("several repositories were given", remedy="Do this with one at a time.")
+    return open_repository(place) if isinstance(place, str | PathLike | Place) else cast("Repository", place)
 
 
 def _place(place: Directory | Place) -> str | Place:

@@ -7,19 +7,20 @@ and the only one needs no choosing. docs/reference.md tells users.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neokeep.config_file import EMPTY, ConfigurationFile, find_file, read_file
+from neokeep.config_file import EMPTY, ConfigurationFile, RepositoryEntry, find_file, read_file
 from neokeep.errors import ConfigurationError, UsageError
-from neokeep.options import BY_NAME, KEYS, options_of
+from neokeep.options import BY_NAME, KEYS, PLACE, options_of
 from neokeep.storage.place import TIMEOUT_SECONDS, KeySources, Place, StorageOptions
 
 if TYPE_CHECKING:
-    from neokeep.config_file import RepositoryEntry, SourceEntry
+    from neokeep.config_file import SourceEntry
     from neokeep.options import Option, Value
 
 PASSPHRASE_VARIABLE = "NEOKEEP_PASSPHRASE"  # noqa: S105  a name
@@ -27,8 +28,14 @@ PASSPHRASE_VARIABLE = "NEOKEEP_PASSPHRASE"  # noqa: S105  a name
 
 _PASSPHRASE = "passphrase"  # noqa: S105  a name
 
-Flags = Mapping[str, str | bool | None]
-"""What the command line gave: text as it was typed, a truth value for a switch, None for what was not given."""
+_PLACE = re.compile(r"/.+|~.*|[a-z0-9]+://.+")
+"""A place of which each of several is written: in full."""
+
+Flags = Mapping[str, str | bool | tuple[str, ...] | None]
+"""What the command line gave: text as it was typed, a truth value for a switch, None for what was not given.
+
+What may be given more than once is a tuple of texts.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +45,13 @@ class Settings:
     values: Mapping[str, Value | None]
     sources: tuple[SourceEntry, ...] = ()
     """What --sources names."""
+    places: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
+    """The repositories that an option means, by its name."""
 
     def text(self, name: str) -> str | None:
         """Give an option that is a name, a label or a choice."""
-        value = self.values[name]
-        return None if value is None else str(value)
+        values = self.texts(name)
+        return values[0] if values else None
 
     def path(self, name: str) -> Path | None:
         """Give an option that is a file or a directory."""
@@ -72,35 +81,32 @@ class Settings:
         """Give an option that always has a value."""
         return str(self.values[name])
 
-    def place(self) -> Place:
-        """Give the repository and how to reach it; a command cannot work without."""
-        options = StorageOptions(
-            endpoint=self.text("repo_endpoint"),
-            region=self.text("repo_region"),
-            addressing=self.choice("repo_addressing"),
-            ca_file=self.path("repo_ca_file"),
-            key_file=self.path("repo_key_file"),
-            known_hosts=self.path("repo_known_hosts"),
-            retries=self.number("repo_retries") or 0,
-            timeout=self.number("repo_timeout") or TIMEOUT_SECONDS,
-            bandwidth=self.number("repo_bandwidth"),
-            immutable_for=self.number("immutable_for") if "immutable_for" in self.values else None,
-        )
-        return Place(self.needed_text("repo"), options, self._keys())
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Give an option that is any number of names or labels."""
+        value = self.values[name]
+        return () if value is None else tuple(map(str, value)) if isinstance(value, tuple) else (str(value),)
 
-    def _keys(self) -> KeySources:
-        from neokeep.cli.terminal import asker
+    def place(self, name: str = "repo") -> Place:
+        """Give the one repository and how to reach it; a command cannot work without."""
+        first, *others = self.several_places(name)
+        if others:
+            raise UsageError(
+                f"this is done to one repository at a time, but {len(others) + 1} are named: "
+                f"{', '.join(place.url for place in (first, *others))}",
+                remedy=f"Choose one with {BY_NAME[name].flag}.",
+            )
+        return first
 
-        if "identity_file" not in self.values:
-            return KeySources()
-        return KeySources(
-            passphrase_file=self.path("passphrase_file"),
-            passphrase_command=self.text("passphrase_command"),
-            passphrase=self.text(_PASSPHRASE),
-            identity_file=self.path("identity_file"),
-            prompt=self.switch("passphrase_prompt"),
-            ask=asker(),
-        )
+    def place_or_places(self) -> Place | tuple[Place, ...]:
+        """Give the only repository as it is, or several as a tuple."""
+        places = self.several_places()
+        return places if len(places) > 1 else places[0]
+
+    def several_places(self, name: str = "repo") -> tuple[Place, ...]:
+        """Give the repositories, each once, and how to reach each; a command cannot work without one."""
+        if not self.places.get(name):
+            raise _missing(BY_NAME[name])
+        return self.places[name]
 
     def new_passphrase(self) -> KeySources:
         """Give where the passphrase of a new key is found."""
@@ -115,7 +121,8 @@ class Settings:
     def files(self, name: str) -> tuple[Path, ...]:
         """Give an option that is any number of files."""
         value = self.values[name]
-        return value if isinstance(value, tuple) else ()
+        values = value if isinstance(value, tuple) else (value,)
+        return tuple(one for one in values if isinstance(one, Path))
 
     def needed_path(self, name: str) -> Path:
         """Give a path without which the command cannot work."""
@@ -149,18 +156,58 @@ def settle(command: str, flags: Flags, environment: Mapping[str, str], file: Con
         values[option.name] = _first(option, flags, environment, file.defaults)
     if "home" in values:
         _settle_source(values, flags, environment, file)
-    if "repo" in values:
-        entry = _repository(values["repo"], file)
-        values["repo"] = entry.place if entry else _place(values["repo"])
-        _settle_keys(values, flags, environment, (entry.options if entry else {}, file.defaults))
-        for name in set(entry.options if entry else ()) - set(KEYS):
-            values[name] = _first(BY_NAME[name], flags, environment, entry.options if entry else {})
+    places = {
+        option.name: _places(option, values, flags, environment, file) for option in options if option.kind is PLACE
+    }
+    for name, found in places.items():
+        values[name] = tuple(place.url for place in found) or None
     named = values.get("sources")
-    return Settings(values, () if named is None else _named_sources(str(named), flags, file))
+    return Settings(values, () if named is None else _named_sources(str(named), flags, file), places)
+
+
+def _places(
+    option: Option,
+    values: Mapping[str, Value | None],
+    flags: Flags,
+    environment: Mapping[str, str],
+    file: ConfigurationFile,
+) -> tuple[Place, ...]:
+    """Find the repositories that an option means, each with what is said about reaching it."""
+    given = values[option.name]
+    names = () if given is None else _listed(str(given), file)
+    if isinstance(given, tuple):
+        names = tuple(map(str, given))
+    if not names and option.name == "repo" and len(file.repositories) == 1:
+        names = tuple(file.repositories)
+    found: dict[str, Place] = {}
+    for name in names:
+        entry = file.repositories.get(name) or RepositoryEntry(_place(name))
+        own = {key: _first(BY_NAME[key], flags, environment, entry.options) for key in entry.options if key not in KEYS}
+        keys = _keys(values, flags, environment, (entry.options, file.defaults))
+        found.setdefault(entry.place, Place(entry.place, _storage_options({**values, **own}), keys))
+    return tuple(found.values())
+
+
+def _storage_options(values: Mapping[str, Value | None]) -> StorageOptions:
+    settings = Settings(values)
+    return StorageOptions(
+        endpoint=settings.text("repo_endpoint"),
+        region=settings.text("repo_region"),
+        addressing=settings.choice("repo_addressing"),
+        ca_file=settings.path("repo_ca_file"),
+        key_file=settings.path("repo_key_file"),
+        known_hosts=settings.path("repo_known_hosts"),
+        retries=settings.number("repo_retries") or 0,
+        timeout=settings.number("repo_timeout") or TIMEOUT_SECONDS,
+        bandwidth=settings.number("repo_bandwidth"),
+        immutable_for=settings.number("immutable_for") if "immutable_for" in values else None,
+    )
 
 
 def _first(option: Option, flags: Flags, environment: Mapping[str, str], in_file: Mapping[str, Value]) -> Value | None:
     given = flags.get(option.name)
+    if isinstance(given, tuple):
+        return tuple(_text_or_path(_read(option, one, option.flag, UsageError)) for one in given)
     if given is not None:
         return given if isinstance(given, bool) else _read(option, given, option.flag, UsageError)
     variable = option.variable
@@ -171,25 +218,39 @@ def _first(option: Option, flags: Flags, environment: Mapping[str, str], in_file
     return None if option.default is None else option.read(option.default)
 
 
-def _settle_keys(
-    values: dict[str, Value | None],
+def _text_or_path(value: Value) -> str | Path:
+    return value if isinstance(value, Path) else str(value)
+
+
+def _keys(
+    values: Mapping[str, Value | None],
     flags: Flags,
     environment: Mapping[str, str],
     in_file: tuple[Mapping[str, Value], ...],
-) -> None:
-    """Decide what opens the repository, all of it by the first that says anything: flags, environment, file."""
+) -> KeySources:
+    """Decide what opens a repository, all of it by the first that says anything: flags, environment, file."""
+    from neokeep.cli.terminal import asker
+
     options = [BY_NAME[name] for name in KEYS if name in values]
     if not options:
-        return
-    places: list[dict[str, Value | None]] = [
+        return KeySources()
+    ways: list[dict[str, Value | None]] = [
         {option.name: _first(option, flags, {}, {}) for option in options},
         {option.name: _first(option, {}, environment, {}) for option in options},
         *({option.name: one.get(option.name) for option in options} for one in in_file),
     ]
-    places[1][_PASSPHRASE] = environment.get(PASSPHRASE_VARIABLE) or None
-    chosen = next((one for one in places if any(one.values())), {})
-    for name in (*KEYS, _PASSPHRASE):
-        values[name] = chosen.get(name)
+    ways[1][_PASSPHRASE] = environment.get(PASSPHRASE_VARIABLE) or None
+    chosen: dict[str, Value | None] = dict.fromkeys((*KEYS, _PASSPHRASE))
+    chosen |= next((one for one in ways if any(one.values())), {})
+    settings = Settings(chosen)
+    return KeySources(
+        passphrase_file=settings.path("passphrase_file"),
+        passphrase_command=settings.text("passphrase_command"),
+        passphrase=settings.text(_PASSPHRASE),
+        identity_file=settings.path("identity_file"),
+        prompt=settings.switch("passphrase_prompt"),
+        ask=asker(),
+    )
 
 
 def _read(option: Option, text: str, origin: str, error: type[UsageError | ConfigurationError]) -> Value:
@@ -253,20 +314,15 @@ def _conf_applies(home: Path, environment: Mapping[str, str]) -> bool:
     return bool(environment.get("NEO4J_CONF")) and (not own_home or os.path.abspath(own_home) == os.path.abspath(home))
 
 
-def _repository(given: Value | None, file: ConfigurationFile) -> RepositoryEntry | None:
-    """Find the repository of the file that is meant: the named one, or the only one where none is named."""
-    if given is None:
-        only = list(file.repositories.values())
-        return only[0] if len(only) == 1 else None
-    return file.repositories.get(str(given))
+def _listed(text: str, file: ConfigurationFile) -> tuple[str, ...]:
+    """Take several repositories apart that are separated by commas, unless the comma is part of a path."""
+    parts = tuple(part.strip() for part in text.split(","))
+    return parts if all(part in file.repositories or _PLACE.fullmatch(part) for part in parts) else (text,)
 
 
-def _place(given: Value | None) -> str | None:
+def _place(given: str) -> str:
     """Take what is no name for a place."""
-    if given is None:
-        return None
-    place = str(given)
-    return place if "://" in place else str(Path(place).expanduser())
+    return given if "://" in given else str(Path(given).expanduser())
 
 
 def _no_source(name: str, file: ConfigurationFile) -> ConfigurationError:
@@ -285,5 +341,10 @@ def _missing(option: Option) -> UsageError:
     section = {"repo": "[repositories]", "home": "[sources]"}.get(option.name)
     if section:
         ways.append(f"name it under {section} in neokeep.toml (with several there, choose one)")
-    what = {"repo": "which repository", "home": "which Neo4j server"}.get(option.name, option.flag)
-    return UsageError(f"it is not said {what} to use", remedy=f"Give {', or '.join(ways)}.")
+    what = {
+        "repo": "which repository to use",
+        "from": "which repository to take from",
+        "to": "which repository to copy into",
+        "home": "which Neo4j server to use",
+    }.get(option.name, f"{option.flag} to use")
+    return UsageError(f"it is not said {what}", remedy=f"Give {', or '.join(ways)}.")

@@ -1,9 +1,9 @@
 """neokeep.toml: finding it, reading it, and saying exactly what is wrong with it.
 
 Three tables: [sources.NAME] with `home` and `conf`, [repositories.NAME] with `path`, the options of options.py that
-begin with `repo-`, without that, and those that open a repository, and [defaults] with all options by their keys. A
-relative path is relative to the file. Whatever is unknown or of the wrong type is an error: a misspelt key must not
-silently leave a default in force.
+begin with `repo-`, without that, and those that open a repository, and [defaults] with all options by their keys;
+`repo` may be a list there. A relative path is relative to the file. Whatever is unknown or of the wrong type is an
+error: a misspelt key must not silently leave a default in force.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neokeep.errors import AccessError, ConfigurationError, UsageError
-from neokeep.options import COUNT, FILE, KEYS, OPTIONS, SWITCH
+from neokeep.options import COUNT, FILE, KEYS, OPTIONS, PLACE, SWITCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -163,11 +163,18 @@ class _Reader:
         self.only(table, "defaults", _KEYS)
         values = {_KEYS[key].name: self.value(_KEYS[key], value, "defaults", key) for key, value in table.items()}
         repo = values.get("repo")
-        if repo is not None and repo not in document.get("repositories", {}) and "://" not in str(repo):
-            values["repo"] = str(self.relative(str(repo)))
+        known = document.get("repositories", {})
+
+        def placed(one: str) -> str:
+            return one if one in known or "://" in one else str(self.relative(one))
+
+        if repo is not None:
+            values["repo"] = tuple(placed(str(one)) for one in repo) if isinstance(repo, tuple) else placed(str(repo))
         return values
 
     def value(self, option: Option, value: object, where: str, key: str) -> Value:
+        if option.kind is PLACE and isinstance(value, list) and value:
+            return tuple(str(self.value(option, one, where, key)) for one in value)
         wanted = bool if option.kind is SWITCH else int if option.kind is COUNT else str
         if type(value) is not wanted:
             words = {bool: "true or false", int: "a number without quotation marks", str: "text in quotation marks"}

@@ -19,7 +19,7 @@ from neokeep.storage.place import RETRIES, TIMEOUT_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Value = str | int | float | bool | Path | datetime | tuple[Path, ...]
+Value = str | int | float | bool | Path | datetime | tuple[str | Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Option:
     in_file: bool = True
     alone: str | None = None
     """What the flag means without a value; None where it needs one."""
+    several: tuple[str, ...] = ()
+    """The commands that take it more than once."""
 
     @property
     def key(self) -> str:
@@ -66,11 +68,6 @@ class Option:
         if not self.in_environment:
             return None
         return self.own_variable or f"NEOKEEP_{self.name.upper()}"
-
-    @property
-    def is_repeated(self) -> bool:
-        """Whether the flag may be given several times."""
-        return self.kind is FILES
 
     @property
     def is_switch(self) -> bool:
@@ -130,10 +127,6 @@ def _read_path(text: str) -> Path:
     return Path(_read_name(text)).expanduser()
 
 
-def _read_paths(text: str) -> tuple[Path, ...]:
-    return tuple(map(_read_path, text.split("\n")))
-
-
 def _read_endpoint(text: str) -> str:
     # Whatever stands before an @ would be a user and a password, so the text is not repeated.
     if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", text.strip()):
@@ -156,8 +149,6 @@ PLACE = Kind("REPOSITORY", _read_name)
 CHOICE = Kind("CHOICE", _read_name)
 DIRECTORY = Kind("DIRECTORY", _read_path)
 FILE = Kind("FILE", _read_path)
-FILES = Kind("FILE", _read_paths)
-"""Several files, one a line; as a flag, given once for each."""
 COUNT = Kind("NUMBER", _read_count)
 RATE = Kind("RATE", units.parse_rate)
 SIZE = Kind("SIZE", units.parse_size)
@@ -170,7 +161,7 @@ SWITCH = Kind("", _read_switch)
 
 WORK = (
     "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "expire", "hold",
-    "release", "collect", "rebuild-index",
+    "release", "collect", "rebuild-index", "copy-backups", "heal",
 )  # fmt: skip
 OPENS = ("key add", "key remove", "key change-passphrase")
 KEY = ("key generate", "key list", *OPENS)
@@ -182,6 +173,7 @@ LAB = (
     "lab compare-recovery",
 )  # fmt: skip
 EVERY = (*WORK, *KEY, *LAB)
+SEVERAL_REPOSITORIES = ("backup", "archive", "restore", "info", "log", "verify")
 REACHES_A_SOURCE = ("backup", "archive", "restore", "check")
 WRITES = ("init", "backup", "archive", "consolidate", "hold", "expire", "collect")
 TAKES_BACKUPS = ("backup", "archive")
@@ -191,8 +183,17 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "repo", PLACE,
         "The repository: a directory, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, "
-        "sftp://USER@HOST:PORT/PATH, or a name of [repositories] in neokeep.toml.",
-        REACHES_A_REPOSITORY,
+        "sftp://USER@HOST:PORT/PATH, or a name of [repositories] in neokeep.toml. Where several make sense, give it "
+        "more than once, or a list.",
+        tuple(command for command in REACHES_A_REPOSITORY if command != "copy-backups"), several=SEVERAL_REPOSITORIES,
+    ),
+    Option(
+        "from", PLACE, "The repository to take from; what is said of --repo holds.",
+        ("copy-backups", "heal"), in_environment=False, in_file=False,
+    ),
+    Option(
+        "to", PLACE, "The repository to copy into; what is said of --repo holds.",
+        ("copy-backups",), in_environment=False, in_file=False,
     ),
     Option(
         "repo_endpoint", URL, "The server of the object store, where it is not the cloud's own.",
@@ -253,14 +254,14 @@ OPTIONS: tuple[Option, ...] = (
         OPENS_A_REPOSITORY,
     ),
     Option(
-        "recipient", FILES,
+        "recipient", FILE,
         "A file with a public key (X25519, PEM): its owner can read and write. With init it may be given repeatedly.",
-        ("init", "key add"), in_environment=False, in_file=False,
+        ("init", "key add"), in_environment=False, in_file=False, several=("init",),
     ),
     Option(
-        "writer_recipient", FILES,
+        "writer_recipient", FILE,
         "The same for one who can only write: make backups, and not restore them. It may be given repeatedly.",
-        ("init",), in_environment=False, in_file=False,
+        ("init",), in_environment=False, in_file=False, several=("init",),
     ),
     Option(
         "role", CHOICE, "Who opens the new key: a reader can do all, a writer can make backups and not restore them.",
@@ -332,7 +333,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "jobs", COUNT, "Threads that work at the same time. Not set: one more than cores, at most 8.",
-        ("backup", "archive", "restore", "consolidate", "verify", "rebuild-index"),
+        ("backup", "archive", "restore", "consolidate", "verify", "rebuild-index", "copy-backups", "heal"),
     ),
     Option(
         "nice", SWITCH, "Let the database go first: lowest priority for processor and disk.",
@@ -350,14 +351,16 @@ OPTIONS: tuple[Option, ...] = (
         ("check",), default="1d",
     ),
     Option(
-        "database", NAME, "Only the backups of this database: those of others are not shown, and do not expire.",
-        ("info", "expire"), in_environment=False, in_file=False,
+        "database", NAME,
+        "Only the backups of this database: those of others are not shown or copied, and do not expire.",
+        ("info", "expire", "copy-backups"), in_environment=False, in_file=False,
     ),
     Option(
         "backup", LABEL,
         "One backup, by the label that `neokeep info` shows; with a moment, the chain of that backup; with expire, the "
         "one that goes, whatever the rules say. Not set: for restore and log the newest, else all.",
-        ("restore", "consolidate", "info", "log", "verify", "expire"), in_environment=False, in_file=False,
+        ("restore", "consolidate", "info", "log", "verify", "expire", "copy-backups", "heal"), in_environment=False,
+        in_file=False, several=("copy-backups", "heal"),
     ),
     Option(
         "from_source", NAME, "Only backups of this source, where the repository holds databases of several servers.",
@@ -531,7 +534,8 @@ OPTIONS: tuple[Option, ...] = (
 KEYS = ("passphrase_file", "passphrase_command", "identity_file", "passphrase_prompt")
 """The options that open an encrypted repository: they are taken together, from the first place that names any."""
 
-BY_NAME = {option.name: option for option in OPTIONS}
+BY_NAME = {option.name: option for option in reversed(OPTIONS)}
+"""Options by name; of those that mean different things to different commands, the first."""
 
 
 def options_of(command: str) -> tuple[Option, ...]:

@@ -97,15 +97,23 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcome of `backup`: the backups that now exist, and the databases that failed."""
+    """Outcome of `backup`: the backups that now exist, and the databases that failed.
+
+    Where several repositories were given, this is that of the first, and `others` has one for each of the others.
+    """
 
     repository: str
     backups: tuple[BackupInfo, ...]
     failures: tuple[Failure, ...]
+    others: tuple[BackupReport, ...] = ()
 
 
 class InfoReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcome of `info`: every backup and every restore window, newest last, and the manifests that cannot be read."""
+    """Outcome of `info`: every backup and every restore window, newest last, and the manifests that cannot be read.
+
+    Where several repositories were given, this is that of the first that answered, `others` has those of the others,
+    and `failures` tell of those that did not answer.
+    """
 
     repository: str
     repository_id: str
@@ -114,6 +122,8 @@ class InfoReport(msgspec.Struct, frozen=True, kw_only=True):
     damaged: tuple[Failure, ...]
     windows: tuple[WindowInfo, ...] = ()
     holds: tuple[HoldInfo, ...] = ()
+    others: tuple[InfoReport, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
 
 class InitReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,6 +194,9 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     next_steps: tuple[str, ...]
     recovered_by: str | None = None
     """The engine that recovered, `neo4j` or `native`."""
+    repository: str = ""
+    fell_over: tuple[str, ...] = ()
+    """Of several repositories: what the one could not give, and which gave it."""
 
 
 class ChangeCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,7 +277,7 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     `depth` is `structure` or `content`; `part` is such as `3/30`, null where everything was asked for. `resumed_from`
     is the begin of an interrupted verification that this one went on with. What was proven is kept in the repository
     unless `not_recorded_because` tells why not. With `--recover` so many transactions behind full backups were applied
-    and compared; else `transactions_applied` is null.
+    and compared; else `transactions_applied` is null. `others` and `failures` are those of InfoReport.
     """
 
     repository: str
@@ -281,6 +294,64 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     blocks_checked: int = 0
     recorded: bool = True
     not_recorded_because: str = ""
+    others: tuple[VerifyReport, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+
+class CopiedBackup(msgspec.Struct, frozen=True, kw_only=True):
+    """What copying did with one backup. `state` is `copied`, or `present` where the target had it already.
+
+    `bytes_read` are stored bytes of the source, `stored_bytes` what was new in the target, the archived log of its
+    chain with a full backup; `skipped_blocks` of its `blocks` were there. `segments` counts those that were copied.
+    """
+
+    label: str
+    type: str
+    database: str
+    state: str
+    bytes_read: int
+    stored_bytes: int
+    blocks: int
+    skipped_blocks: int
+    segments: int
+
+
+class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of `copy-backups`: each backup that is in both now, and those that could not be copied.
+
+    `held` are backups that a hold keeps in the source; holds are not copied.
+    """
+
+    repository: str
+    target: str
+    backups: tuple[CopiedBackup, ...]
+    failures: tuple[Failure, ...]
+    held: tuple[str, ...]
+    bytes_read: int
+    stored_bytes: int
+    seconds: float
+
+
+class HealReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of `heal`: what was damaged, what was stored anew and proven, and by backup what could not be healed.
+
+    Of the blocks, `own_blocks` were still whole in a damaged pack; the others came from `source`. `manifests` are
+    backups whose manifest was stored anew.
+    """
+
+    repository: str
+    source: str
+    ok: bool
+    damaged_objects: tuple[str, ...]
+    manifests: tuple[str, ...]
+    blocks: int
+    own_blocks: int
+    segments: int
+    rebuilt_index: bool
+    failures: tuple[Failure, ...]
+    bytes_read: int
+    stored_bytes: int
+    seconds: float
 
 
 class HoldInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -431,3 +502,5 @@ class ArchiveEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     message: str = ""
     kind: str = ""
     remedy: str = ""
+    repository: str = ""
+    """Which one, where there are several; `database` is `*` for what concerns all of a source."""

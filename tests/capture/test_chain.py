@@ -80,6 +80,21 @@ def test_whatever_the_limit_nothing_is_lost_or_taken_twice(
         assert len(stretch.data) <= max(limit, 2 * (400 + 300))
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(KERNELS), st.integers(200, 4000), st.integers(2, 13), st.integers(2, 13))
+def test_reading_on_up_to_a_transaction_ends_with_it(
+    tmp_path: Path, kernel: int, limit: int, transaction: int, last: int
+) -> None:
+    logs = make_logs(kernel, files=3, each=4)
+    put_logs(tmp_path, logs, 10_000)
+    tail, stop = (
+        next(span(log, wanted) for log in logs if log.first_transaction <= wanted <= log.last_transaction)
+        for wanted in (transaction, last)
+    )
+    stretches = list(read_on(tmp_path, tail, limit, stop=stop))
+    assert taken(logs, tail, stretches).transaction == max(transaction, last)
+
+
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("limit", [200, 1000, 4096, 100_000])
 def test_a_transaction_larger_than_the_limit_is_a_stretch_of_its_own(tmp_path: Path, kernel: int, limit: int) -> None:

@@ -56,8 +56,11 @@ FUNCTIONS = (
     ("neokeep.restore.choose", "choose_chain"),
     ("neokeep.repository.verify", "verify"),
     ("neokeep.capture.backup", "back_up"),
+    ("neokeep.capture.several", "back_up_to_several"),
+    ("neokeep.capture.several", "Destination"),
     ("neokeep.archive.archiver", "Archiver"),
     ("neokeep.restore.restore", "restore"),
+    ("neokeep.restore.several", "restore_from_several"),
     ("neokeep.check.check", "run_check"),
     ("neokeep.repository.expire", "expire"),
     ("neokeep.repository.collect", "collect"),
@@ -70,6 +73,8 @@ FUNCTIONS = (
     ("neokeep.repository.keys", "remove_one"),
     ("neokeep.repository.keys", "change_passphrase"),
     ("neokeep.repository.keys", "generate"),
+    ("neokeep.copies.copy", "copy_backups"),
+    ("neokeep.copies.heal", "heal"),
     ("neokeep.neo4j.source", "find_source"),
 )
 

@@ -29,6 +29,12 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("backup", "backup --home /h --repo /r", {"back_up": samples.BACKED_UP}, 0),
     ("backup@incremental", "backup --home /h --repo /r", {"back_up": samples.BACKED_UP_INCREMENTALLY}, 0),
     ("backup@one-database-failed", "backup --home /h --repo /r", {"back_up": samples.PARTLY_BACKED_UP}, 17),
+    (
+        "backup@one-of-two-repositories-failed",
+        "backup --home /h --repo /r --repo s3://bucket/neo4j",
+        {"back_up_to_several": samples.BACKED_UP_TO_ONE_OF_TWO, "Destination": None},
+        17,
+    ),
     ("restore", "restore neo4j --home /h --repo /r", {"restore": samples.RESTORED}, 0),
     ("info", "info --repo /r", {"describe": samples.INFO}, 0),
     ("consolidate", "consolidate neo4j --repo /r", {"consolidate": samples.CONSOLIDATED}, 0),
@@ -49,6 +55,10 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("key-remove", "key remove 4f --repo /r", {"remove_one": samples.KEY_REMOVED}, 0),
     ("key-change-passphrase", "key change-passphrase --repo /r", {"change_passphrase": samples.KEY_CHANGED}, 0),
     ("rebuild-index", "rebuild-index --repo /r", {"rebuild_index": samples.REBUILT}, 0),
+    ("copy-backups", "copy-backups --from /r --to /s", {"copy_backups": samples.COPIED}, 0),
+    ("copy-backups@one-failed", "copy-backups --from /r --to /s", {"copy_backups": samples.PARTLY_COPIED}, 17),
+    ("heal", "heal --repo /r --from /s", {"heal": samples.HEALED}, 0),
+    ("heal@not-everything", "heal --repo /r --from /s", {"heal": samples.PARTLY_HEALED}, 17),
     (
         "error",
         "info --repo /r",

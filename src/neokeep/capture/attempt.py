@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from neokeep.capture.reading import GentleReader
     from neokeep.neo4j.source import Database
     from neokeep.progress import Progress
-    from neokeep.repository.writer import BlockWriter
+    from neokeep.repository.writer import LendsWorkers
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Image:
 
 
 def capture_once(
-    database: Database, writer: BlockWriter, reader: GentleReader, options: CaptureOptions, progress: Progress
+    database: Database, writer: LendsWorkers, reader: GentleReader, options: CaptureOptions, progress: Progress
 ) -> Image:
     """Capture a database, running or stopped.
 
@@ -127,7 +127,7 @@ def _rebuilt(path: str) -> bool:
     return rebuildable(path) or path.startswith("schema/index/")
 
 
-def _checkpoint_entry(checkpoint: ChosenCheckpoint, writer: BlockWriter) -> FileEntry:
+def _checkpoint_entry(checkpoint: ChosenCheckpoint, writer: LendsWorkers) -> FileEntry:
     with writer.worker() as worker:
         content = worker.put_bytes(checkpoint.content)
     return FileEntry(area="log", path=checkpoint.name, kind="checkpoint", mode=LOG_MODE, content=content)

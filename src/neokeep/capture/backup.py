@@ -38,6 +38,28 @@ def back_up(
     Raises:
         SourceError: a named database does not exist, or there is none at all.
     """
+    chosen = chosen_databases(source, databases)
+    done: list[reports.BackupInfo] = []
+    failures: list[reports.Failure] = []
+    for database in chosen:
+        try:
+            manifest = back_up_database(source, database, repository, options, progress)
+        except NeokeepError as problem:
+            if len(chosen) == 1:
+                raise
+            progress.say(f"{database.name} failed: {problem.message}")
+            failures.append(failure_of(database, problem))
+        else:
+            done.append(backup_info(manifest))
+    return reports.BackupReport(repository=repository.storage.url, backups=tuple(done), failures=tuple(failures))
+
+
+def chosen_databases(source: Source, databases: Sequence[str]) -> list[Database]:
+    """Find the databases that are named, each once, or all.
+
+    Raises:
+        SourceError: one does not exist, there is none at all, or the version is not one that can be worked with.
+    """
     chosen = [source.database(name) for name in databases] if databases else list(source.databases())
     if not chosen:
         raise SourceError(
@@ -46,23 +68,12 @@ def back_up(
         )
     if source.version is not None:
         require_version(source.version, str(source.home))
-    done: list[reports.BackupInfo] = []
-    failures: list[reports.Failure] = []
-    for database in dict.fromkeys(chosen):
-        try:
-            manifest = back_up_database(source, database, repository, options, progress)
-        except NeokeepError as problem:
-            if len(chosen) == 1:
-                raise
-            progress.say(f"{database.name} failed: {problem.message}")
-            failures.append(
-                reports.Failure(
-                    subject=database.name, kind=problem.kind, message=problem.message, remedy=problem.remedy
-                )
-            )
-        else:
-            done.append(backup_info(manifest))
-    return reports.BackupReport(repository=repository.storage.url, backups=tuple(done), failures=tuple(failures))
+    return list(dict.fromkeys(chosen))
+
+
+def failure_of(database: Database, problem: NeokeepError) -> reports.Failure:
+    """Tell of a database that could not be backed up."""
+    return reports.Failure(subject=database.name, kind=problem.kind, message=problem.message, remedy=problem.remedy)
 
 
 def back_up_database(
@@ -85,10 +96,7 @@ def back_up_database(
             _tell(options, progress, database, "incremental", reason)
             return manifest
     if options.type == "incremental":
-        raise SourceError(
-            f"{database.name} cannot be backed up incrementally: {reason}",
-            remedy="Take a full backup (--type full), or let neokeep choose (--type auto).",
-        )
+        raise not_incremental(database, reason)
     _tell(options, progress, database, "full", reason)
     # A plain incremental backup must start quickly: what a full one needs is loaded only here.
     from neokeep.capture.full import full_backup
@@ -98,6 +106,14 @@ def back_up_database(
     if lost:
         progress.say(f"{database.name}: {lost}")
     return manifest
+
+
+def not_incremental(database: Database, reason: str) -> SourceError:
+    """Make the error for a database of which only an incremental backup was wanted."""
+    return SourceError(
+        f"{database.name} cannot be backed up incrementally: {reason}",
+        remedy="Take a full backup (--type full), or let neokeep choose (--type auto).",
+    )
 
 
 def _tell(options: CaptureOptions, progress: Progress, database: Database, type_of_backup: str, reason: str) -> None:

@@ -98,8 +98,10 @@ def require_unbroken(directory: Path, tail: Span, *, whole: bool = True) -> None
     raise ChainBroken(f"history forked: transaction {tail.transaction} of the source is not the archived one")
 
 
-def read_on(directory: Path, tail: Span, limit: int = SEGMENT_SIZE, *, patient: bool = True) -> Iterator[Stretch]:
-    """Read all complete transactions behind `tail`, in stretches of about `limit` bytes.
+def read_on(
+    directory: Path, tail: Span, limit: int = SEGMENT_SIZE, *, patient: bool = True, stop: Span | None = None
+) -> Iterator[Stretch]:
+    """Read all complete transactions behind `tail`, in stretches of about `limit` bytes; none behind `stop`.
 
     Ends with what was complete when it began or a little later: a server that never rests does not keep it going.
     Behind the last complete transaction may stand half of one, or zeros and then data again. A `patient` reader waits
@@ -111,8 +113,9 @@ def read_on(directory: Path, tail: Span, limit: int = SEGMENT_SIZE, *, patient: 
     """
     version, offset = tail.version, tail.end
     looked_again = False
-    while True:
-        stretch = _stretch(directory, version, offset, tail, limit, _LIVE_TRIES if patient else 0)
+    while stop is None or (version, offset) < (stop.version, stop.end):
+        end = stop.end if stop is not None and stop.version == version else None
+        stretch = _stretch(directory, version, offset, tail, limit, _LIVE_TRIES if patient else 0, end)
         if stretch is not None:
             yield stretch
             tail, looked_again = stretch.tail, False
@@ -154,14 +157,16 @@ def _follows_on(directory: Path, version: int) -> int | None:
     return None if header is None else header.last_transaction
 
 
-def _stretch(directory: Path, version: int, offset: int, tail: Span, limit: int, tries: int) -> Stretch | None:
-    """Read complete transactions of one file from an offset on; None when there is none behind it."""
+def _stretch(
+    directory: Path, version: int, offset: int, tail: Span, limit: int, tries: int, stop: int | None
+) -> Stretch | None:
+    """Read complete transactions of one file from an offset on, none behind `stop`; None when there is none."""
     with _opened(directory, version) as descriptor:
         header = _header(directory, version, descriptor)
         if header is None:
             return None
         while True:
-            scan, data = _read(descriptor, header, offset, tail, limit)
+            scan, data = _read(descriptor, header, offset, tail, limit, stop)
             only_zeros = scan.tail is Tail.ZEROS and not (tries and has_data(descriptor, scan.end))
             more = scan.tail is not Tail.END_OF_FILE and not only_zeros
             if scan.ends:
@@ -177,12 +182,15 @@ def _stretch(directory: Path, version: int, offset: int, tail: Span, limit: int,
                 return None
 
 
-def _read(descriptor: int, header: LogHeader, offset: int, tail: Span, limit: int) -> tuple[Scan, bytes]:
+def _read(
+    descriptor: int, header: LogHeader, offset: int, tail: Span, limit: int, stop: int | None
+) -> tuple[Scan, bytes]:
     """Read so much from an offset on that a transaction is complete, if there is one."""
     start = max(offset, header.size)
     data, size = bytearray(), min(_STEP, limit)
     while True:
-        step = os.pread(descriptor, size, offset + len(data))
+        at = offset + len(data)
+        step = os.pread(descriptor, size if stop is None else min(size, stop - at), at)
         data += step
         if len(step) == size and not step.endswith(_QUIET) and len(data) < limit:
             continue
@@ -191,7 +199,7 @@ def _read(descriptor: int, header: LogHeader, offset: int, tail: Span, limit: in
         # Nothing complete although more follows: one transaction larger than a segment, or zeros inside of one.
         if scan.ends or len(step) < size or scan.tail is not Tail.TORN:
             return scan, content
-        if not has_data(descriptor, offset + len(data)):
+        if not has_data(descriptor, offset + len(data)) or offset + len(data) == stop:
             return scan, content
         limit = max(limit, 2 * len(data))
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from neokeep.capture.plan import CopyPlan
     from neokeep.capture.reading import GentleReader
     from neokeep.progress import Progress
-    from neokeep.repository.writer import BlockWorker, BlockWriter
+    from neokeep.repository.writer import LendsWorkers, TakesBlocks
 
 EXTENT = 4 * 1024 * 1024
 TREE_TRIES = 5
@@ -59,7 +59,7 @@ class Copied:
 class FileCopier:
     """Copies what a plan names. Use once."""
 
-    def __init__(self, directory: Path, writer: BlockWriter, reader: GentleReader, progress: Progress) -> None:
+    def __init__(self, directory: Path, writer: LendsWorkers, reader: GentleReader, progress: Progress) -> None:
         self._directory = directory
         self._opener = FileOpener(directory)
         self._writer = writer
@@ -129,7 +129,7 @@ class FileCopier:
             self._current = None
         return extent
 
-    def _copy(self, extent: Extent, worker: BlockWorker, buffer: AlignedBuffer) -> None:
+    def _copy(self, extent: Extent, worker: TakesBlocks, buffer: AlignedBuffer) -> None:
         file = extent.file
         offset = extent.first * file.block_size
         length = min(extent.count * file.block_size, file.size - offset)
@@ -153,7 +153,7 @@ class FileCopier:
         if complete:
             self._complete(file, worker)
 
-    def _complete(self, file: OpenFile, worker: BlockWorker) -> None:
+    def _complete(self, file: OpenFile, worker: TakesBlocks) -> None:
         """Accept a file that was read to its end, or have it read again."""
         if file.kind is FileKind.TREE and self._tree_changed(file):
             if file.tries < TREE_TRIES:

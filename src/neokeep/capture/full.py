@@ -29,18 +29,34 @@ if TYPE_CHECKING:
     from neokeep.neo4j.source import Database, Source
     from neokeep.progress import Progress
     from neokeep.repository.repository import Repository
+    from neokeep.repository.writer import LendsWorkers
 
 ATTEMPTS = 6
 _PAUSE_SECONDS = 0.2
 
 
 @dataclass(slots=True)
-class _Effort:
+class Effort:
     """What a backup took so far."""
 
     started_at: datetime
     began: float
     attempts: int = 0
+
+    @classmethod
+    def begin(cls) -> Effort:
+        """Begin now."""
+        return cls(datetime.now(UTC), time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A captured database, whether its server ran, what is worth telling, and the bytes that were read of its store."""
+
+    image: Image
+    running: bool
+    events: tuple[str, ...]
+    bytes_read: int
 
 
 def full_backup(
@@ -58,35 +74,64 @@ def full_backup(
         SourceError: the database cannot be captured, or changed under every attempt.
         IntegrityError: its transaction log is damaged.
     """
-    effort = _Effort(datetime.now(UTC), time.monotonic())
-    running = source.lock().held or database.lock().held
+    effort = Effort.begin()
     repository.storage.clear_abandoned()
     writer = BlockWriter(repository)
     try:
-        reader = GentleReader(RateLimit(options.rate_limit))
-        image, voided = _attempts(database, writer, reader, options, progress, effort)
-        still_running = source.lock().held or database.lock().held
-        events = list(voided)
-        if running != still_running:
-            events.append(
-                "the server was stopped during the capture" if running else "the server was started meanwhile"
-            )
-        files = _store_file_list(image, writer)
+        taken = take(source, database, writer, options, progress, effort)
+        with writer.worker() as worker:
+            files = worker.put_bytes(msgspec.json.encode(taken.image.files))
         writer.finish()
-        manifest = _manifest(source, database, image, writer, reader, effort, files, running=running, events=events)
-        return writer.commit(msgspec.structs.replace(manifest, reason=reason))
+        manifest = full_manifest(source, database, taken, effort)
+        return writer.commit(settled(manifest, writer, files, reason))
     finally:
         writer.close()
         progress.end()
 
 
+def take(
+    source: Source,
+    database: Database,
+    writer: LendsWorkers,
+    options: CaptureOptions,
+    progress: Progress,
+    effort: Effort,
+) -> Taken:
+    """Capture one database, all its blocks given to `writer`.
+
+    Raises:
+        SourceError: the database cannot be captured, or changed under every attempt.
+        IntegrityError: its transaction log is damaged.
+    """
+    running = source.lock().held or database.lock().held
+    reader = GentleReader(RateLimit(options.rate_limit))
+    image, voided = _attempts(database, writer, reader, options, progress, effort)
+    still_running = source.lock().held or database.lock().held
+    events = list(voided)
+    if running != still_running:
+        events.append("the server was stopped during the capture" if running else "the server was started meanwhile")
+    return Taken(image, running, (*events, *image.events), reader.bytes_read + image.log.bytes_read)
+
+
+def settled(manifest: Manifest, writer: BlockWriter, files: manifests.BlockList, reason: str) -> Manifest:
+    """Put into a manifest what is the repository's own: the file list there, the reason, and the cost."""
+    cost = msgspec.structs.replace(
+        manifest.statistics,
+        stored_bytes=writer.stored_bytes,
+        blocks=writer.blocks,
+        new_blocks=writer.new_blocks,
+        compressed_bytes=writer.compressed_bytes,
+    )
+    return msgspec.structs.replace(manifest, files=files, reason=reason, statistics=cost)
+
+
 def _attempts(
     database: Database,
-    writer: BlockWriter,
+    writer: LendsWorkers,
     reader: GentleReader,
     options: CaptureOptions,
     progress: Progress,
-    effort: _Effort,
+    effort: Effort,
 ) -> tuple[Image, list[str]]:
     """Capture until an attempt holds; return it with the reasons of those before."""
     voided: list[str] = []
@@ -106,23 +151,9 @@ def _attempts(
             time.sleep(_PAUSE_SECONDS)
 
 
-def _store_file_list(image: Image, writer: BlockWriter) -> manifests.BlockList:
-    with writer.worker() as worker:
-        return worker.put_bytes(msgspec.json.encode(image.files))
-
-
-def _manifest(
-    source: Source,
-    database: Database,
-    image: Image,
-    writer: BlockWriter,
-    reader: GentleReader,
-    effort: _Effort,
-    files: manifests.BlockList,
-    *,
-    running: bool,
-    events: list[str],
-) -> Manifest:
+def full_manifest(source: Source, database: Database, taken: Taken, effort: Effort) -> Manifest:
+    """Make the manifest of a capture, without what is the repository's own; see `settled`."""
+    image = taken.image
     store_id = database.store_id()
     log, record = image.log, image.checkpoint.record
     kernel_version = log.kernel_version or (record.kernel_version if record else 0)
@@ -135,7 +166,7 @@ def _manifest(
         label=manifests.new_label(database.name, effort.started_at),
         type="full",
         neokeep_version=__version__,
-        source=source_record(source, running=running),
+        source=source_record(source, running=taken.running),
         database=database.name,
         neo4j_version=str(source.version) if source.version else None,
         kernel_version=kernel_version,
@@ -157,20 +188,19 @@ def _manifest(
             checksum=log.last_checksum,
         ),
         first_transaction=log.first_transaction,
-        files=files,
+        files=manifests.NO_BLOCKS,
         file_count=len(image.files),
         left_out=image.left_out,
-        events=(*events, *image.events),
+        events=taken.events,
         statistics=Statistics(
             seconds=round(time.monotonic() - effort.began, 3),
-            bytes_read=reader.bytes_read + log.bytes_read,
+            bytes_read=taken.bytes_read,
             size_bytes=sum(file.content.size for file in image.files),
-            stored_bytes=writer.stored_bytes,
-            blocks=writer.blocks,
-            new_blocks=writer.new_blocks,
+            stored_bytes=0,
+            blocks=0,
+            new_blocks=0,
             attempts=effort.attempts,
             file_retries=image.file_retries,
-            compressed_bytes=writer.compressed_bytes,
         ),
         tail=log.tail,
         opens=log.opens,

@@ -104,8 +104,13 @@ def newest_base(source: Source, database: Database, readable: Sequence[Manifest]
     return max(fulls, key=lambda item: item.finished_at, default=None)
 
 
-def incremental_backup(source: Source, database: Database, repository: Repository, decision: Decision) -> Manifest:
+def incremental_backup(
+    source: Source, database: Database, repository: Repository, decision: Decision, alike: Manifest | None = None
+) -> Manifest:
     """Archive the new log of a database and commit a backup that names its end.
+
+    With `alike`, an incremental backup of the same chain in another repository, it is the same one: of the same
+    label, time and end.
 
     Raises:
         ChainBroken: the log has a gap; what was archived before it is kept.
@@ -116,8 +121,22 @@ def incremental_backup(source: Source, database: Database, repository: Repositor
     started_at, began = datetime.now(UTC), time.monotonic()
     chain, base = decision.chain, decision.chain.base
     running = source.lock().held or database.lock().held
-    archived = archive(database, repository, chain, decision.tail)
+    archived = archive(database, repository, chain, decision.tail, alike.tail if alike else None)
     tail = archived.tail
+    cost = manifests.Statistics(
+        seconds=round(time.monotonic() - began, 3),
+        bytes_read=archived.bytes_read,
+        size_bytes=archived.bytes_read,
+        stored_bytes=archived.bytes_stored,
+        blocks=0,
+        new_blocks=0,
+        attempts=1,
+        file_retries=0,
+    )
+    first = decision.tail.transaction + 1
+    if alike is not None:
+        own = msgspec.structs.replace(alike, reason=decision.reason, first_transaction=first, statistics=cost)
+        return repository.commit(own)
     return repository.commit(
         msgspec.structs.replace(
             base,
@@ -131,7 +150,7 @@ def incremental_backup(source: Source, database: Database, repository: Repositor
             neo4j_version=str(source.version) if source.version else None,
             started_at=started_at,
             finished_at=datetime.now(UTC),
-            first_transaction=decision.tail.transaction + 1,
+            first_transaction=first,
             end=manifests.LogPoint(
                 version=tail.version,
                 offset=tail.end,
@@ -145,29 +164,20 @@ def incremental_backup(source: Source, database: Database, repository: Repositor
             file_count=0,
             left_out=(),
             events=(),
-            statistics=manifests.Statistics(
-                seconds=round(time.monotonic() - began, 3),
-                bytes_read=archived.bytes_read,
-                size_bytes=archived.bytes_read,
-                stored_bytes=archived.bytes_stored,
-                blocks=0,
-                new_blocks=0,
-                attempts=1,
-                file_retries=0,
-            ),
+            statistics=cost,
         )
     )
 
 
-def archive(database: Database, repository: Repository, chain: Chain, tail: Span) -> Archived:
-    """Store every complete transaction behind `tail` as segments of the chain.
+def archive(database: Database, repository: Repository, chain: Chain, tail: Span, stop: Span | None = None) -> Archived:
+    """Store every complete transaction behind `tail`, up to `stop`, as segments of the chain.
 
     Raises:
         ChainBroken: the log has a gap behind what was stored so far.
         IntegrityError: the log is damaged.
     """
     archived = Archived(tail, None)
-    for stretch in read_on(database.log_directory, tail):
+    for stretch in read_on(database.log_directory, tail, stop=stop):
         archived.bytes_stored += store_stretch(repository, chain, stretch).size
         archived.tail = stretch.tail
         archived.kernel_version = stretch.kernel_version

@@ -29,7 +29,7 @@ from neokeep.repository.manifest import FileEntry, LogPoint, Span
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from neokeep.repository.writer import BlockWorker, BlockWriter
+    from neokeep.repository.writer import LendsWorkers, TakesBlocks
 
 _POLL_SECONDS = 0.01
 _LIVE_TRIES = 100
@@ -80,7 +80,7 @@ class LogFollower:
     `start` opens what is there and begins to watch; `finish` reads to the end, after the last store byte was read.
     """
 
-    def __init__(self, directory: Path, position: LogPosition, writer: BlockWriter) -> None:
+    def __init__(self, directory: Path, position: LogPosition, writer: LendsWorkers) -> None:
         self._directory = directory
         self._position = position
         self._lent = ExitStack()
@@ -285,7 +285,7 @@ class LogFollower:
 class _StoringReader:
     """Hands a file to a scan piece by piece and stores every byte of it on the way."""
 
-    def __init__(self, file: _LogFile, end: int, worker: BlockWorker) -> None:
+    def __init__(self, file: _LogFile, end: int, worker: TakesBlocks) -> None:
         self.block_size = block_size(end)
         self._file = file
         self._end = end

@@ -26,7 +26,7 @@ def run(call: Call) -> Outcome:
     printer = JsonLines() if settings.choice("output") == "json" else TextLines(settings.switch("quiet"))
     api.archive(
         _sources(call),
-        settings.place(),
+        settings.place_or_places(),
         call.list_of("databases"),
         interval=settings.number("interval") or 1,
         segment_size=settings.number("segment_size"),
@@ -71,12 +71,12 @@ class TextLines:
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
         self._lock = threading.Lock()
-        self._shipped: dict[tuple[str, str], Shipped] = {}
+        self._shipped: dict[tuple[str, str, str], Shipped] = {}
 
     def tell(self, event: ArchiveEvent) -> None:
         """Print a line, or remember what will be in a later one; see JsonLines.tell."""
         with self._lock, suppress(OSError):
-            shipped = self._shipped.setdefault((event.source, event.database), Shipped())
+            shipped = self._shipped.setdefault((event.source, event.database, event.repository), Shipped())
             if event.event == "archived":
                 shipped.add(event)
                 return
@@ -87,7 +87,8 @@ class TextLines:
                 shipped.clear()
             if text:
                 stream = sys.stderr if event.event in GRAVE else sys.stdout
-                write(stream, f"{format_time(event.time)} {event.database} of {event.source}: {text}\n")
+                into = f" into {event.repository}" if event.repository else ""
+                write(stream, f"{format_time(event.time)} {event.database} of {event.source}{into}: {text}\n")
 
 
 class Shipped:
@@ -169,7 +170,8 @@ COMMANDS = (
         "What is committed is in the repository about a second later, so that a lost host costs seconds. A database "
         "without a full backup gets one first, and a new one when its chain breaks or the policy asks for it. Problems "
         "are told and tried again. It may be killed at any moment: it goes on where the repository ends. With "
-        "--output json it prints one document a line, one for each event.",
+        "--output json it prints one document a line, one for each event. With several repositories each is served at "
+        "its own pace.",
         (
             "neokeep archive --home /var/lib/neo4j --repo /backup/neo4j",
             "neokeep archive --sources all --repo main --output json",

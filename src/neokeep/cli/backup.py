@@ -22,7 +22,7 @@ def run(call: Call) -> Outcome:
     source = api.find_source(settings.needed_path("home"), settings.path("conf"), settings.text("source"))
     report = api.backup(
         source,
-        settings.place(),
+        settings.place_or_places(),
         call.list_of("databases"),
         type=settings.choice("type"),
         full_every=settings.number("full_every"),
@@ -39,14 +39,20 @@ def run(call: Call) -> Outcome:
 
 def failure_of(report: BackupReport) -> NeokeepError | None:
     """Sum failed databases up in one error; None when there are none."""
-    failed = report.failures
+    all_reports = (report, *report.others)
+    failed = [failure for one in all_reports for failure in one.failures]
     if not failed:
         return None
-    names = ", ".join(failure.subject for failure in failed)
-    if report.backups:
-        total = len(report.backups) + len(failed)
+    names = ", ".join(
+        f"{failure.subject} into {one.repository}" if report.others else failure.subject
+        for one in all_reports
+        for failure in one.failures
+    )
+    total = len(failed) + sum(len(one.backups) for one in all_reports)
+    if total > len(failed):
         return PartialError(
-            f"{len(failed)} of {total} databases could not be backed up: {names}",
+            f"{len(failed)} of {total} {'backups' if report.others else 'databases'} could not be "
+            f"{'made' if report.others else 'backed up'}: {names}",
             remedy="Do what each failure says; the other backups are complete.",
         )
     first = error_of(failed[0])
@@ -62,6 +68,14 @@ def error_of(failure: Failure) -> NeokeepError:
 
 
 def show(report: BackupReport, page: Page) -> None:
+    several = bool(report.others)
+    _show_one(report, page, several=several)
+    for other in report.others:
+        page.line()
+        _show_one(other, page, several=several)
+
+
+def _show_one(report: BackupReport, page: Page, *, several: bool) -> None:
     if report.backups:
         number = len(report.backups)
         page.line(f"Backed up {number} database{'s' if number > 1 else ''} to {report.repository}")
@@ -82,12 +96,15 @@ def show(report: BackupReport, page: Page) -> None:
             ],
             right=("last tx", "size", "stored", "took"),
         )
+    elif several:
+        page.line(f"Backed up nothing to {report.repository}")
     for backup in report.backups:
         _show_notes(backup, page)
-    if len(report.failures) + bool(report.backups) > 1:
+    if len(report.failures) + bool(report.backups) > 1 or several:
         for failure in report.failures:
             page.line()
-            page.line(f"{failure.subject} could not be backed up: {failure.message}")
+            into = f" to {report.repository}" if several else ""
+            page.line(f"{failure.subject} could not be backed up{into}: {failure.message}")
             page.line(f"What to do: {failure.remedy}")
 
 
@@ -123,10 +140,11 @@ COMMANDS = (
         "Back up databases into a repository, while the server runs or while it is stopped. Without a name, all "
         "databases of the server are backed up, `system` too. Only files are read: run it as the user that runs Neo4j, "
         "or as one that may read its files. After a full backup only the new transactions are taken, as long as the "
-        "server's log still leads on from the last one.",
+        "server's log still leads on from the last one. With several repositories, a full backup is read once for all.",
         (
             "neokeep backup --home /var/lib/neo4j --repo /backup/neo4j",
             "neokeep backup neo4j --source production --repo main --rate-limit 50MB/s",
+            "neokeep backup --source production --repo main --repo offsite",
         ),
         run,
         (Argument("databases", "DATABASE", "The databases to back up. Not given: all.", required=False, many=True),),

@@ -13,7 +13,7 @@ import click
 from neokeep.cli.output import Printer
 from neokeep.cli.terminal import progress_shown
 from neokeep.config import load_settings
-from neokeep.options import options_of
+from neokeep.options import PLACE, options_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,7 +95,10 @@ class _ClickCommand(click.Command):
             command.word,
             # Flags of a program that is run for the user are not ours: they follow the first argument.
             context_settings={"allow_interspersed_args": not command.passes_flags_on},
-            params=[*map(_click_argument, command.arguments), *map(_click_option, options_of(command.name))],
+            params=[
+                *map(_click_argument, command.arguments),
+                *(_click_option(option, command.name) for option in options_of(command.name)),
+            ],
             help=command.description,
             short_help=command.summary,
         )
@@ -105,9 +108,8 @@ class _ClickCommand(click.Command):
     def invoke(self, ctx: click.Context) -> int:
         """Run the command; its exit status."""
         names = {argument.name for argument in self.command.arguments}
-        # Of a flag that may be repeated, what was given is handed on as lines of one text.
         given = {name: value for name, value in ctx.params.items() if name not in names}
-        flags = {name: "\n".join(one) or None if isinstance(one, tuple) else one for name, one in given.items()}
+        flags = {name: value or None if isinstance(value, tuple) else value for name, value in given.items()}
         arguments = {name: ctx.params[name] for name in names}
         return execute(self.command, flags, arguments, ctx.ensure_object(Printer))
 
@@ -143,7 +145,7 @@ def _click_argument(argument: Argument) -> click.Argument:
     return click.Argument([argument.name], metavar=argument.usage, required=argument.required, nargs=number)
 
 
-def _click_option(option: Option) -> click.Option:
+def _click_option(option: Option, command: str) -> click.Option:
     """Make the click option. It hands its text on: config.py reads values, whatever they come from, in one place."""
     shown = option_help(option)
     if option.is_switch:
@@ -155,8 +157,11 @@ def _click_option(option: Option) -> click.Option:
             [option.flag, option.name], type=kind, metavar=f"[{option.metavar}]",
             is_flag=False, flag_value=option.alone, help=shown,
         )  # fmt: skip
-    repeated = option.is_repeated
-    return click.Option([option.flag, option.name], type=kind, metavar=option.metavar, help=shown, multiple=repeated)
+    # A second value of what is given once is a mistake that click would not tell, so it takes them all.
+    return click.Option(
+        [option.flag, option.name], type=kind, metavar=option.metavar, help=shown,
+        multiple=option.kind is PLACE or command in option.several,
+    )  # fmt: skip
 
 
 def option_help(option: Option) -> str:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from neokeep.cli.backup import left_out_lines
 from neokeep.cli.command import Call, Command
 from neokeep.cli.output import Outcome
+from neokeep.errors import PartialError
 from neokeep.units import format_count, format_duration, format_size, format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from neokeep.cli.page import Page
-    from neokeep.reports import BackupInfo, HoldInfo, InfoReport, WindowInfo
+    from neokeep.errors import NeokeepError
+    from neokeep.reports import BackupInfo, HoldInfo, InfoReport, VerifyReport, WindowInfo
 
 
 def run(call: Call) -> Outcome:
@@ -23,8 +25,27 @@ def run(call: Call) -> Outcome:
 
     settings = call.settings
     label = settings.text("backup")
-    report = api.info(settings.place(), settings.text("database"), label)
-    return Outcome(report, partial(show_one if label else show, report), answer=True)
+    report = api.info(settings.place_or_places(), settings.text("database"), label)
+    return Outcome(report, partial(show_all, show_one if label else show, report), unasked(report), answer=True)
+
+
+def unasked(report: InfoReport | VerifyReport) -> NeokeepError | None:
+    """Tell of repositories that did not answer where others did; None where all did."""
+    if not report.failures:
+        return None
+    failed = "; ".join(f"{failure.subject}: {failure.message}" for failure in report.failures)
+    return PartialError(
+        f"{len(report.failures)} of the repositories could not be asked: {failed}",
+        remedy=report.failures[0].remedy,
+    )
+
+
+def show_all(show_report: Callable[[InfoReport, Page], None], report: InfoReport, page: Page) -> None:
+    """Show the answers of all repositories, one after the other."""
+    show_report(report, page)
+    for other in report.others:
+        page.line()
+        show_report(other, page)
 
 
 def show(report: InfoReport, page: Page) -> None:
@@ -163,7 +184,7 @@ COMMANDS = (
         "Show what backups there are, and which moments can be restored to.",
         "Show the backups of a repository, the newest last, and the restore window of each full one: the first and the "
         "last transaction that can be restored to, and what ends it early. With --backup, all that is known about one. "
-        "For programs: --output json.",
+        "For programs: --output json. Of several repositories each is shown in turn.",
         (
             "neokeep info --repo /backup/neo4j",
             "neokeep info --repo /backup/neo4j --database neo4j --output json",

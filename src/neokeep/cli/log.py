@@ -19,7 +19,7 @@ def run(call: Call) -> Outcome:
 
     settings = call.settings
     report = api.log(
-        settings.place(),
+        settings.place_or_places(),
         call.argument("database"),
         label=settings.text("backup"),
         from_source=settings.text("from_source"),

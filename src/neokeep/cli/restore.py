@@ -23,7 +23,7 @@ def run(call: Call) -> Outcome:
     settings = call.settings
     _require_one_target(settings)
     report = api.restore(
-        settings.place(),
+        settings.place_or_places(),
         settings.needed_path("home"),
         call.argument("database"),
         configuration_directory=settings.path("conf"),
@@ -67,7 +67,7 @@ def show(report: RestoreReport, page: Page) -> None:
             ("replaced a database", "yes" if report.replaced else "no"),
         ]
     )
-    for line in left_out_lines(report.left_out):
+    for line in (*left_out_lines(report.left_out), *report.fell_over):
         page.line(f"  - {line}")
     if report.next_steps:
         page.line()
@@ -83,10 +83,12 @@ COMMANDS = (
         "Restore a database into a Neo4j home. The database must not be open: stop the server, or restore under "
         "another name. The backup is written beside its place, verified byte by byte, and put there in one step: "
         "whatever happens, the database is the old one or the new one. One that is there is replaced only with "
-        "--overwrite.",
+        "--overwrite. With several repositories the first that has what is wanted gives it, for the newest state the "
+        "one that reaches farthest; what is damaged, missing or away comes from the next, block by block.",
         (
             "neokeep restore neo4j --home /var/lib/neo4j --repo /backup/neo4j --overwrite",
             "neokeep restore neo4j --to-time 2026-11-22T10:00:00Z --overwrite --source production --repo main",
+            "neokeep restore neo4j --home /var/lib/neo4j --repo main --repo offsite --overwrite",
             "neokeep restore neo4j --as yesterday --backup LABEL --home /var/lib/neo4j --repo /backup/neo4j",
         ),
         run,

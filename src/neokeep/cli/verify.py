@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from neokeep.cli.command import Call, Command
+from neokeep.cli.info import unasked
 from neokeep.cli.output import Outcome
 from neokeep.errors import IntegrityError
 from neokeep.units import format_duration, format_size, format_time
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from neokeep.cli.page import Page
+    from neokeep.errors import NeokeepError
     from neokeep.reports import VerifyReport
 
 
@@ -23,7 +25,7 @@ def run(call: Call) -> Outcome:
 
     settings = call.settings
     report = api.verify(
-        settings.place(),
+        settings.place_or_places(),
         settings.text("backup"),
         depth=settings.text("depth") or "content",
         part=settings.text("part"),
@@ -37,22 +39,38 @@ def run(call: Call) -> Outcome:
     return Outcome(report, partial(show, report), failure_of(report))
 
 
-def failure_of(report: VerifyReport) -> IntegrityError | None:
-    """Sum up what is damaged; None when nothing is."""
-    if report.ok:
-        return None
+def failure_of(report: VerifyReport) -> NeokeepError | None:
+    """Sum up what is damaged, in the first repository where something is, or which could not be asked."""
+    damaged = next((one for one in (report, *report.others) if not one.ok), None)
+    return unasked(report) if damaged is None else _damaged(damaged)
+
+
+def _damaged(report: VerifyReport) -> IntegrityError:
     bad = [backup.label for backup in report.backups if not backup.ok]
     what = f"{len(bad)} of {len(report.backups)} backups cannot be restored: {', '.join(bad)}"
     if not bad:
         what = f"every backup can still be restored, but not every object is whole: {', '.join(report.damaged_objects)}"
     good = next((backup.label for backup in reversed(report.backups) if backup.ok), None)
-    remedy = "Keep the repository as it is, make a new backup elsewhere, and look at the disk that holds this one."
+    remedy = (
+        "Keep the repository as it is, make a new backup elsewhere, and look at the disk that holds this one. If "
+        "another repository holds the same backups: neokeep heal --repo THIS --from THAT."
+    )
     if good:
         remedy += f" The newest whole backup is {good}."
     return IntegrityError(f"{report.repository} is damaged: {what}", remedy=remedy)
 
 
 def show(report: VerifyReport, page: Page) -> None:
+    _show_one(report, page)
+    for other in report.others:
+        page.line()
+        _show_one(other, page)
+    for failure in report.failures:
+        page.line()
+        page.line(f"{failure.subject} was not verified: {failure.message}")
+
+
+def _show_one(report: VerifyReport, page: Page) -> None:
     page.line(f"Verified {_what(report)}{report.repository}: {_amount(report)} in {format_duration(report.seconds)}")
     if report.resumed_from is not None:
         page.line(f"This went on with what was interrupted; it began at {format_time(report.resumed_from)}.")

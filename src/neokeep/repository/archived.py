@@ -20,26 +20,33 @@ if TYPE_CHECKING:
 
 
 def archived_log(
-    storage: Storage, base: Manifest, planned: Sequence[SegmentName]
+    storage: Storage, base: Manifest, planned: Sequence[SegmentName], spares: Sequence[Storage] = ()
 ) -> Iterator[tuple[SegmentName, SegmentHeader, bytes]]:
     """Read segments that follow on one another; where one is missing or damaged, go on with others from there.
 
-    What takes the place of another may begin before it, and so hold again what was read already.
+    What takes the place of another may begin before it, and so hold again what was read already. Where nothing in
+    `storage` leads on, the first of the `spares` does that has a way; they hold the same chain.
 
     Raises:
         SegmentMissing, IntegrityError: nothing else leads from there as far as was planned.
     """
     reached = planned[0].first - 1 if planned else 0
     goal = planned[-1].last if planned else 0
-    avoided: set[bytes] = set()
-    pending = deque(planned)
+    places = (storage, *spares)
+    # Two repositories may hold one segment under one name: one damaged copy says nothing of the other.
+    avoided: list[set[bytes]] = [set() for _ in places]
+    at, pending = 0, deque(planned)
     while pending:
         segment = pending.popleft()
         try:
-            header, data = read_segment(storage, segment)
+            header, data = read_segment(places[at], segment)
         except IntegrityError:
-            avoided.add(segment.hash)
-            pending = deque(_way_on(storage, base, reached, goal, avoided))
+            avoided[at].add(segment.hash)
+            ways = (
+                (number, _way_on(place, base, reached, goal, avoided[number])) for number, place in enumerate(places)
+            )
+            at, way = next(((number, way) for number, way in ways if way), (at, []))
+            pending = deque(way)
             if not pending:
                 raise
         else:

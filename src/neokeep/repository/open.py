@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _OWN_NAMES = {
     "config", "keys", "packs", "index", "backups", "segments", "damaged", "holds", "released", "writers", "revoked",
-    "condemned", "leases", "verified", "probe", "tmp", "lost+found",
+    "condemned", "leases", "verified", "healing", "probe", "tmp", "lost+found",
 }  # fmt: skip
 
 

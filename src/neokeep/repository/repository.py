@@ -135,6 +135,12 @@ class Repository:
             )
         return cls(storage, config)
 
+    @property
+    def naming(self) -> bytes:
+        """What block ids depend on beside content: repositories of one naming give the same content the same id."""
+        keys = self.storage.content_keys
+        return b"" if keys is None else keys.block_ids
+
     def manifests(self) -> Iterator[Manifest | DamagedManifest]:
         """Read every manifest, oldest first; damaged ones are told, not raised."""
         found: list[Manifest | DamagedManifest] = []
@@ -175,17 +181,20 @@ class Repository:
             raise IntegrityError(f"the manifest {name} is that of {manifest.label}", remedy="Use another backup.")
         return manifest
 
-    def commit(self, manifest: Manifest) -> Manifest:
+    def commit(self, manifest: Manifest, *, keep_label: bool = False) -> Manifest:
         """Make a backup exist. Where its label is taken, by a backup of the same second, the next free one is used.
 
         Raises:
             RepositoryError: its writer was given up meanwhile, or the backup expired with which it goes on.
+            ObjectExists: its label is taken and `keep_label` is given.
         """
         self._require_grounds(manifest)
         while True:
             try:
                 self.storage.create(manifest_name(manifest.label), encode_manifest(manifest))
             except ObjectExists:
+                if keep_label:
+                    raise
                 manifest = msgspec.structs.replace(manifest, label=next_label(manifest.label))
             else:
                 break

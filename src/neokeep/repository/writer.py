@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import numpy as np
@@ -24,9 +24,33 @@ from neokeep.storage.base import ObjectExists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
 
     from neokeep.repository.manifest import BlockList, Manifest
     from neokeep.repository.repository import Repository
+
+
+class TakesBlocks(Protocol):
+    """The end of one thread that takes blocks; see BlockWorker."""
+
+    def put(self, contents: Sequence[memoryview], record_size: int = 0) -> bytes:
+        """Take some blocks; return their names, concatenated."""
+
+    def put_bytes(self, data: bytes) -> BlockList:
+        """Take content as blocks of the size that fits it."""
+
+    def block_list(self, size: int, size_of_block: int, ids: bytes) -> BlockList:
+        """Describe content whose blocks were put."""
+
+
+class LendsWorkers(Protocol):
+    """Lends such an end to each thread; see BlockWriter."""
+
+    def worker(self) -> AbstractContextManager[TakesBlocks]:
+        """Lend one."""
+
 
 COMPRESSION_LEVEL = 1
 INDEX_EVERY = 1 << 18
@@ -80,15 +104,28 @@ class BlockWriter:
 
     def unknown(self, ids: list[bytes]) -> list[int]:
         """Return the positions of ids that the caller has to store; each new id is given to one caller only."""
-        rows = self._index.find(np.frombuffer(b"".join(ids), "V32"))
-        known = rows >= 0
-        known[known] = ~self._avoided[self._index.packs_of(rows[known])]
+        rows, known = self._lasting(np.frombuffer(b"".join(ids), "V32"))
         with self._lock:
             self.blocks += len(ids)
             self._used[rows[known]] = True
             fresh = [int(at) for at in np.flatnonzero(~known) if self._claimed.add(ids[at])]
             self.new_blocks += len(fresh)
         return fresh
+
+    def count_on(self, ids: NDArray[np.void]) -> NDArray[np.bool_]:
+        """Tell which of some distinct ids (V32) are stored already; this backup counts on those from now on."""
+        rows, known = self._lasting(ids)
+        with self._lock:
+            self.blocks += int(known.sum())
+            self._used[rows[known]] = True
+        return known
+
+    def _lasting(self, ids: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the row of each id in the index, and whether that is in a pack to count on."""
+        rows = self._index.find(ids)
+        known = rows >= 0
+        known[known] = ~self._avoided[self._index.packs_of(rows[known])]
+        return rows, known
 
     def store_pack(self, name: str, data: memoryview) -> None:
         """Store one pack; that the same pack is there already is as good."""
@@ -130,15 +167,17 @@ class BlockWriter:
                     remedy="Something deletes from the repository; run 'neokeep verify' and repeat the backup.",
                 )
 
-    def commit(self, manifest: Manifest) -> Manifest:
+    def commit(self, manifest: Manifest, *, keep_label: bool = False) -> Manifest:
         """Make the backup exist whose blocks these are, after `finish`.
 
         Raises:
             RepositoryError: this writer was given up meanwhile.
+            ObjectExists: the label is taken and `keep_label` is given.
         """
         # Whether a commit that failed left a manifest is not known: then the mark stays, and is looked after later.
         self._commit_tried = True
-        return self._repository.commit(msgspec.structs.replace(manifest, writer=self._session.identity))
+        signed = msgspec.structs.replace(manifest, writer=self._session.identity)
+        return self._repository.commit(signed, keep_label=keep_label)
 
     def close(self) -> None:
         """Give all buffers back; packs that were not finished are dropped."""

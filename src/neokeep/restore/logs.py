@@ -42,17 +42,23 @@ class LogEnd:
 
 
 def apply_segments(
-    storage: Storage, segments: Sequence[SegmentName], directory: Path, owner: Owner, base: Manifest, progress: Progress
+    storage: Storage,
+    segments: Sequence[SegmentName],
+    directory: Path,
+    owner: Owner,
+    base: Manifest,
+    progress: Progress,
+    spares: Sequence[Storage] = (),
 ) -> None:
     """Write the bytes of the segments of a base to their places in the log files.
 
-    A segment that was merged meanwhile into one that holds more of the same is no loss.
+    A segment that was merged meanwhile into one that holds more of the same is no loss, and none that `spares` have.
 
     Raises:
         IntegrityError: a segment is missing, damaged, of another store, or does not join on.
     """
     checksums = {segment.first - 1: base.end.checksum for segment in segments[:1]}
-    for segment, header, data in archived_log(storage, base, segments):
+    for segment, header, data in archived_log(storage, base, segments, spares):
         if header.store_id != base.store_id:
             raise IntegrityError(
                 f"{segment.name} is of store {header.store_id}, the base is of {base.store_id}",

@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from neokeep import reports
-from neokeep.errors import IntegrityError, LockedError, SourceError, SpaceError, UsageError
+from neokeep.copies.lost import EitherReader
+from neokeep.copies.same import same_names
+from neokeep.errors import IntegrityError, LockedError, NeokeepError, SourceError, SpaceError, UsageError
 from neokeep.files import explained
 from neokeep.neo4j import locks
 from neokeep.neo4j.names import require_database_name
@@ -26,6 +30,7 @@ from neokeep.repository.reader import BlockReader
 from neokeep.restore.choose import choose_plan
 from neokeep.restore.logs import LogEnd, apply_segments, cut_log, end_at
 from neokeep.restore.plan import require_openable
+from neokeep.restore.spares import Spares, Unasked
 from neokeep.restore.swap import Place, Staging, require_unused, settle, stage, swap
 from neokeep.restore.targets import NEWEST, Moment, RestorePlan
 from neokeep.restore.write import Owner, make_directory, write_files
@@ -74,8 +79,11 @@ def restore(
     moment: Moment = NEWEST,
     jobs: int,
     progress: Progress,
+    others: Sequence[Repository] = (),
 ) -> reports.RestoreReport:
     """Restore `database` up to a moment, or as it was in the backup with a label; the newest by default.
+
+    What is damaged, missing or away is taken from `others` that hold the same backup.
 
     Raises:
         LockedError: the target database is open in a running server.
@@ -94,7 +102,8 @@ def restore(
     _require_engine(plan, recover)
     require_openable(plan.base, plan.kernel_version, source.version)
     recovery = _recovery(recover, source)
-    reader = BlockReader.of(repository)
+    spares = Spares(repository, others, progress) if others else None
+    reader = _reader(repository, others)
     files = _files(reader, plan.base)
     owner = _owner(source)
     for directory in (target.place.store.parent, target.place.log.parent):
@@ -113,14 +122,29 @@ def restore(
         _require_space(target, files, plan)
         staging = stage(target.place)
         try:
-            written = _write(reader, files, plan, target, staging, owner, recovery, jobs, progress)
+            written = _write(reader, files, plan, target, staging, owner, recovery, jobs, progress, spares)
             swap(target.place, staging)
         except BaseException:
             settle(target.place)
             raise
         finally:
             progress.end()
-    return _report(plan, written, target, began, replaced=replaced)
+    report = _report(plan, written, target, began, replaced=replaced)
+    return structs.replace(
+        report, repository=repository.storage.url, fell_over=tuple(spares.used) if spares is not None else ()
+    )
+
+
+def _reader(repository: Repository, others: Sequence[Repository]) -> BlockReader:
+    """Read blocks from a repository; single ones, which hold lists, also from others where they have the same ids."""
+    if not others:
+        return BlockReader.of(repository)
+    reader = BlockReader(Unasked(repository.storage), repository.read_index())
+    for other in others:
+        if same_names(repository, other):
+            with suppress(NeokeepError):
+                return EitherReader(reader.storage, reader.index, BlockReader.of(other))
+    return reader
 
 
 def _files(reader: BlockReader, base: Manifest) -> list[FileEntry]:
@@ -223,17 +247,20 @@ def _write(
     recovery: Recovery | None,
     jobs: int,
     progress: Progress,
+    spares: Spares | None,
 ) -> _Written:
     """Write the base, the log on top of it, and recover where that is wanted."""
     base = plan.base
     for directory in {staging.store, staging.log}:
         make_directory(directory, owner)
     areas = {"store": staging.store, "log": staging.log}
-    write_files(reader, files, areas, owner, jobs=jobs, progress=progress)
+    fill = None if spares is None else lambda lost, make_sink: spares.fill(reader, base, files, lost, make_sink, jobs)
+    write_files(reader, files, areas, owner, jobs=jobs, progress=progress, others=fill)
     end = LogEnd(base.end.transaction or 0, base.end.commit_time)
     if plan.segments:
         progress.begin("applying archived log", plan.log_bytes)
-        apply_segments(reader.storage, plan.segments, staging.log, owner, base, progress)
+        elsewhere = spares.storages if spares is not None else ()
+        apply_segments(reader.storage, plan.segments, staging.log, owner, base, progress, elsewhere)
         end = cut_log(staging.log, plan.moment, base.end.transaction or 0)
     engine = None
     if plan.goes_back:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,7 +20,8 @@ from neokeep.errors import IntegrityError
 from neokeep.files import AlignedBuffer, explained, fsync_directory, write_aligned
 from neokeep.repository.block import ID_SIZE
 from neokeep.repository.contents import expand_file
-from neokeep.repository.fetch import Wanted, plan_fetch, run_jobs
+from neokeep.repository.fetch import Sink, Wanted, plan_fetch, run_jobs
+from neokeep.restore.spares import Lost, first_problem
 from neokeep.workers import run_workers
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from neokeep.progress import Progress
     from neokeep.repository.manifest import FileEntry
     from neokeep.repository.reader import BlockReader
+
+Others = Callable[[Lost, Callable[[Lost], Sink]], Lost]
+"""Gives lost blocks to sinks that it has made for it, and returns what is still lost."""
 
 GATHER = 4 * 1024 * 1024
 
@@ -72,8 +77,9 @@ def write_files(
     *,
     jobs: int,
     progress: Progress,
+    others: Others | None = None,
 ) -> None:
-    """Write `files` below the new directories of their areas.
+    """Write `files` below the new directories of their areas; `others` give what cannot be had here.
 
     Raises:
         IntegrityError: a block is missing or damaged; the directories are not complete then.
@@ -84,14 +90,23 @@ def write_files(
         make_directory(directory, owner)
     for path, file in zip(paths, files, strict=True):
         _create(path, file, owner)
-    plan = plan_fetch(reader.index, _wanted(reader, files))
+    wanted = _wanted(reader, files)
+    plan = plan_fetch(reader.index, wanted)
+    lost = Lost()
     if len(plan.missing):
-        raise IntegrityError(
+        missing = IntegrityError(
             f"{len(plan.missing)} blocks of this backup are missing from {reader.storage.url}",
             remedy="Restore another backup; 'neokeep verify' says which are whole.",
         )
+        if others is None:
+            raise missing
+        lost.add_rows(wanted, plan.missing, missing)
     progress.begin("restoring", sum(file.content.size for file in files))
-    run_jobs(reader, plan, lambda: _Writer(paths, progress), jobs)
+    run_jobs(reader, plan, lambda: _Writer(paths, progress, lost if others else None), jobs)
+    if lost and others is not None:
+        lost = others(lost, lambda still: _Writer(paths, progress, still))
+        if lost:
+            raise first_problem(lost)
     _finish(paths, files, jobs)
     for directory in sorted({parent for path in paths for parent in _below(path, areas.values())}, reverse=True):
         with explained("write", directory):
@@ -157,8 +172,9 @@ def _wanted(reader: BlockReader, files: Sequence[FileEntry]) -> Wanted:
 class _Writer:
     """The sink of one thread: gathers neighbouring blocks of a file and writes them at once."""
 
-    def __init__(self, paths: Sequence[Path], progress: Progress) -> None:
+    def __init__(self, paths: Sequence[Path], progress: Progress, lost: Lost | None) -> None:
         self._paths = paths
+        self._lost = lost
         self._progress = progress
         self._buffer = AlignedBuffer(GATHER)
         self._target = -1
@@ -178,7 +194,10 @@ class _Writer:
         self._filled += size
 
     def damaged(self, target: int, offset: int, size: int, problem: IntegrityError) -> None:
-        """See Sink.damaged."""
+        """See Sink.damaged; noted where others may have it."""
+        if self._lost is not None:
+            self._lost.add(target, offset, size, problem)
+            return
         raise IntegrityError(
             f"{self._paths[target].name}, bytes {offset} to {offset + size}: {problem.message}",
             remedy="The target was not touched. Restore another backup; 'neokeep verify' says which are whole.",
