@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 settings.register_profile("neokeep", deadline=None)
 settings.load_profile("neokeep")
 
+BOTH_KINDS = {
+    "test_archived_log", "test_chains", "test_collect", "test_expire", "test_holds", "test_lease", "test_merging",
+    "test_windows", "test_incremental_backups", "test_windows_meet", "test_choose_plan", "test_cut_log",
+    "test_farthest", "test_broken_chains", "test_following", "test_upkeep",
+}  # fmt: skip
+"""Modules whose tests run with repositories that are not encrypted and with encrypted ones."""
+
 VERSIONS = ("4.4.48", "5.26.30", "2026.08.1")
 
 
@@ -63,3 +70,22 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     yield start
     for server in servers:
         server.kill()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of some modules with both kinds of repositories, but for those that look at stored names."""
+    if metafunc.module.__name__.rpartition(".")[2] in BOTH_KINDS:
+        kinds = ["plain"] if metafunc.definition.get_closest_marker("looks_at_names") else ["plain", "encrypted"]
+        metafunc.fixturenames.append("kind_of_repository")
+        metafunc.parametrize("kind_of_repository", kinds, indirect=True)
+
+
+@pytest.fixture
+def kind_of_repository(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What kind of repositories a test makes: `plain` or `encrypted`."""
+    if request.param == "encrypted":
+        from helpers import backups, following
+        from helpers.both_kinds import encrypt_all
+
+        encrypt_all(monkeypatch, [request.module, backups, following])
+    return str(request.param)

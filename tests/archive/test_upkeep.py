@@ -172,6 +172,7 @@ def test_a_merged_segment_that_decayed_is_noticed_before_its_parts_go(shelf: She
     assert shelf.log()[: len(log)] == log
 
 
+@pytest.mark.looks_at_names
 def test_what_became_of_a_merged_segment_while_it_was_read_counts(shelf: Shelf) -> None:
     shelf.grow(MERGE)
     shelf.run()

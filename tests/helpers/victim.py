@@ -106,10 +106,9 @@ def _do(order: dict[str, Any]) -> None:
     from neokeep.capture.options import CaptureOptions
     from neokeep.neo4j.source import find_source
     from neokeep.repository import manifest, pack
-    from neokeep.repository.open import open_repository
     from neokeep.restore.restore import restore
 
-    repository, home = open_repository(order["repository"]), Path(order["home"])
+    repository, home = _opened(order), Path(order["home"])
     pack.TARGET_SIZE = order.get("pack_size", pack.TARGET_SIZE)
     if order["do"] == "backup":
         if "label" in order:
@@ -127,16 +126,24 @@ def _do(order: dict[str, Any]) -> None:
         )
 
 
+def _opened(order: dict[str, Any]) -> Any:
+    """Open the repository; with the private key that the order names, where it is encrypted."""
+    from neokeep.repository.open import open_repository
+    from neokeep.storage.place import KeySources, Place
+
+    identity = Path(order["identity"]) if "identity" in order else None
+    return open_repository(Place(order["repository"], keys=KeySources(identity_file=identity)))
+
+
 def _clean_up(order: dict[str, Any]) -> None:
     """Remove what is not needed, or make the index anew; without any grace."""
     from helpers.backups import SILENT
     from neokeep.repository.collect import collect
     from neokeep.repository.expire import expire
     from neokeep.repository.expiry import Policy
-    from neokeep.repository.open import open_repository
     from neokeep.repository.reindex import rebuild_index
 
-    repository = open_repository(order["repository"])
+    repository = _opened(order)
     if order["do"] == "expire":
         expire(repository, Policy(last=1))
     elif order["do"] == "collect":
@@ -151,7 +158,6 @@ def _follow(order: dict[str, Any]) -> None:
     from neokeep.archive.follower import Follower
     from neokeep.neo4j.source import find_source
     from neokeep.repository import merging
-    from neokeep.repository.open import open_repository
 
     merging.MERGE = order["merge"]
     with open(order["told"], "w", encoding="ascii", buffering=1) as told:
@@ -163,7 +169,7 @@ def _follow(order: dict[str, Any]) -> None:
         follower = Follower(
             find_source(Path(order["home"]), name="test"),
             "neo4j",
-            open_repository(order["repository"]),
+            _opened(order),
             options_of(segment_size=order["segment_size"]),
             tell,
         )

@@ -388,6 +388,7 @@ def test_a_writer_that_was_killed_delays_only_what_it_did_not_know(found: Found)
     abandoned.close()
 
 
+@pytest.mark.looks_at_names
 def test_an_unreadable_manifest_stops_everything_before_anything_is_deleted(found: Found) -> None:
     _store_alone(found, b"garbage" * 99)
     found.collect()
@@ -415,6 +416,7 @@ def test_a_file_list_that_cannot_be_read_stops_everything_too(found: Found) -> N
     assert found.objects("packs")
 
 
+@pytest.mark.looks_at_names
 def test_two_collections_at_once_are_kept_apart(found: Found) -> None:
     lease = take_lease(found.storage, "collect", timedelta(minutes=30))
     with pytest.raises(LockedError, match="is taken"):
@@ -423,6 +425,7 @@ def test_two_collections_at_once_are_kept_apart(found: Found) -> None:
     found.collect()
 
 
+@pytest.mark.looks_at_names
 def test_a_collection_that_was_suspended_for_a_day_deletes_nothing_more(found: Found) -> None:
     _store_alone(found, b"garbage" * 99)
     found.collect()
@@ -509,6 +512,7 @@ def test_the_segments_of_an_expired_chain_go_and_those_of_a_kept_one_stay(found:
     found.is_whole(tmp_path)
 
 
+@pytest.mark.looks_at_names
 def test_segments_for_which_a_merged_one_stands_go_also_when_nobody_archives_to_their_chain_any_more(
     found: Found, tmp_path: Path
 ) -> None:

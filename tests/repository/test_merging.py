@@ -305,6 +305,7 @@ def test_log_verify_and_restores_to_a_moment_answer_the_same_before_and_after(
     assert answers(tmp_path / "removed") == before
 
 
+@pytest.mark.looks_at_names
 def test_merging_the_same_parts_again_makes_the_same_segment(archived: Archived) -> None:
     parts = archived.path
     assert merge_segments(archived.storage, parts) == merge_segments(archived.storage, parts)
