@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -277,6 +277,34 @@ def test_collect_says_what_it_rewrote_and_can_leave_that_out(work: Work, run: Ru
     work.calls.clear()
     run("collect --repo /r --no-repack")
     assert work.options_of("collect")["repack_below"] == 0
+
+
+def test_what_the_storage_keeps_for_a_time_is_told_and_is_no_failure(work: Work, run: Run) -> None:
+    kept = {"locked_objects": 3, "locked_until": samples.NOON}
+    work.answers["collect"] = msgspec.structs.replace(samples.COLLECTED, **kept)
+    work.answers["expire"] = msgspec.structs.replace(samples.EXPIRED, **kept)
+    line = "The storage keeps 3 locked objects, the first until 2026-08-01 12:00:00Z"
+    ran = run("collect --repo /r")
+    assert (ran.status, line in ran.out) == (0, True)
+    ran = run("expire --repo /r --keep-last 1 --no-collect")
+    assert (ran.status, line in ran.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("known", "shown"),
+    [
+        ({}, "never"),
+        ({"content_proven_at": samples.NOON, "verified_whole": True}, "2026-08-01 12:00:00Z"),
+        ({"content_proven_at": samples.NOON, "verified_whole": False}, "DAMAGED"),
+    ],
+)
+def test_info_shows_since_when_a_backup_is_proven(work: Work, run: Run, known: dict[str, Any], shown: str) -> None:
+    backup = msgspec.structs.replace(samples.BACKUP, **known)
+    work.answers["describe"] = msgspec.structs.replace(samples.INFO, backups=(backup,), windows=())
+    row = next(line for line in run("info --repo /r").out.splitlines() if backup.label in line)
+    assert row.rstrip().endswith(shown)
+    facts = run(f"info --repo /r --backup {backup.label}").out
+    assert any(line.startswith("every byte proven") and line.endswith(shown) for line in facts.splitlines())
 
 
 def test_verify_hands_on_what_is_asked_and_says_what_it_looked_at(work: Work, run: Run) -> None:

@@ -1,114 +1,31 @@
-"""What verifications prove is kept: parts add up, what was interrupted goes on, and nothing is claimed that was not."""
+"""What verifications prove is kept: parts add up, and nothing is claimed that was not read."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from blake3 import blake3
-from hypothesis import given
-from hypothesis import strategies as st
 
-from helpers.backups import SILENT, take
-from helpers.chains import commit_more, run_backup
-from helpers.database import make_database, some_bytes, write_tree
-from helpers.storages import MemoryStorage, Wrapped
+from helpers.kept import DAY, NOON, Kept, reads_of
+from helpers.storages import Wrapped
 from helpers.txlog import flipped
-from neokeep.errors import AccessError, RepositoryError, UsageError
+from neokeep.errors import AccessError, UsageError
 from neokeep.repository import pack as packing
-from neokeep.repository import recording
-from neokeep.repository.coverage import Stretch, combined
 from neokeep.repository.info import describe
 from neokeep.repository.recording import Recorder
 from neokeep.repository.repository import Repository
-from neokeep.repository.verified import (
-    ProvenBackup,
-    Record,
-    Run,
-    decode_record,
-    encode_record,
-    merged,
-    read_records,
-)
-from neokeep.repository.verify import verify
-from neokeep.repository.verify_options import VerifyOptions
+from neokeep.repository.verified import read_records
 
 if TYPE_CHECKING:
-    import random
     from pathlib import Path
 
-    from neokeep.reports import BackupInfo, VerifyReport
-
-NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
-
-
-class Kept:
-    """A repository in memory with a clock of its own, small packs, a full backup and two that go on with it."""
-
-    def __init__(self, home: Path) -> None:
-        self.storage = MemoryStorage()
-        self.time = NOON
-        self.storage.now = self.tick
-        self.repository = Repository.create(self.storage)
-        self.made = make_database(home)
-        self.made.store |= {"neostore.nodestore.db": some_bytes(7, 600_000)}
-        self.made.write()
-        self.labels = [take(self.made, self.repository).label]
-        for _ in range(2):
-            commit_more(self.made)
-            self.labels.append(run_backup(self.made, self.repository).backups[0].label)
-        self.time += DAY
-
-    def tick(self) -> datetime:
-        self.time += timedelta(milliseconds=1)
-        return self.time
-
-    def verify(self, label: str | None = None, repository: Repository | None = None, **options: Any) -> VerifyReport:
-        report = verify(
-            repository or self.repository,
-            label,
-            options=VerifyOptions(**options),
-            jobs=2,
-            progress=SILENT,
-        )
-        self.time += DAY
-        return report
-
-    def change(self, seed: int) -> str:
-        changed = {"neostore.nodestore.db": some_bytes(seed, 300_000)}
-        self.made.store |= changed
-        write_tree(self.made.store_directory, changed)
-        label = take(self.made, self.repository).label
-        self.time += DAY
-        return label
-
-    def info(self) -> dict[str, BackupInfo]:
-        return {backup.label: backup for backup in describe(self.repository).backups}
-
-    def whole_objects(self) -> set[str]:
-        return {*self.storage.names("packs/"), *self.storage.names("segments/")}
+    from neokeep.reports import VerifyReport
 
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
     monkeypatch.setattr(packing, "TARGET_SIZE", 70_000)
     return Kept(tmp_path / "home")
-
-
-def reads_of(kept: Kept, **options: Any) -> tuple[set[str], VerifyReport]:
-    """Verify, and tell which packs and segments were read whole."""
-    read: set[str] = set()
-
-    class Watched(Wrapped):
-        def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
-            if length is None:
-                read.add(name)
-            return self.inner.read(name, offset, length)
-
-    report = kept.verify(repository=Repository.open(Watched(kept.storage, lambda *_: None)), **options)
-    return {name for name in read if name.startswith(("packs/", "segments/"))}, report
 
 
 def test_before_anything_was_verified_every_backup_says_never(kept: Kept) -> None:
@@ -209,118 +126,6 @@ def test_a_segment_that_is_gone_is_found_without_reading_others(kept: Kept) -> N
     assert [item.ok for item in report.backups] == [True, True, False]
 
 
-class Died(BaseException):
-    """Stands for the end of the process."""
-
-
-def interrupted(kept: Kept, after: int) -> set[str]:
-    """Verify on one thread and die when so many objects were read; tell which were."""
-    read: list[str] = []
-
-    class Dying(Wrapped):
-        def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
-            if length is None and name.startswith(("packs/", "segments/")):
-                if len(read) == after:
-                    raise Died
-                read.append(name)
-            return self.inner.read(name, offset, length)
-
-    with pytest.raises(Died):
-        verify(Repository.open(Dying(kept.storage, lambda *_: None)), None, jobs=1, progress=SILENT)
-    kept.time += DAY
-    return set(read)
-
-
-def test_a_verification_that_was_killed_counts_for_nothing_and_the_next_one_goes_on(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recording, "PROGRESS_SECONDS", 0)
-    total = len(kept.whole_objects())
-    assert total > 8
-    first = interrupted(kept, 3)
-    assert all(backup.content_proven_at is None for backup in kept.info().values())
-    second = interrupted(kept, 3)
-    # What was being read when it was killed is read again.
-    assert len(first & second) <= 1
-    begun = read_records(kept.storage).going_on
-    read, report = reads_of(kept)
-    assert report.ok
-    assert report.resumed_from == begun
-    assert total - 6 <= len(read) <= total - 4
-    assert first | second | read == kept.whole_objects()
-    assert all(backup.content_proven_at is not None for backup in kept.info().values())
-    assert min(b.content_proven_at for b in kept.info().values() if b.content_proven_at) >= begun  # type: ignore[operator]
-    assert reads_of(kept)[0] == kept.whole_objects()
-    assert len(kept.storage.names("verified/")) == 1
-
-
-@pytest.mark.parametrize("options", [{"again": True}, {"resume_within": timedelta(hours=1)}])
-def test_what_is_not_to_be_trusted_is_read_again(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
-) -> None:
-    monkeypatch.setattr(recording, "PROGRESS_SECONDS", 0)
-    interrupted(kept, 5)
-    read, report = reads_of(kept, **options)
-    assert (read, report.resumed_from) == (kept.whole_objects(), None)
-
-
-def test_a_backup_that_came_while_a_verification_was_interrupted_is_read_when_it_goes_on(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recording, "PROGRESS_SECONDS", 0)
-    before = kept.whole_objects()
-    interrupted(kept, len(before) - 1)
-    newer = kept.change(31)
-    read, report = reads_of(kept)
-    assert kept.whole_objects() - before <= read
-    assert report.resumed_from is not None
-    assert kept.info()[newer].content_proven_at is not None
-
-
-def test_damage_that_an_interrupted_verification_found_is_told_by_the_one_that_goes_on(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recording, "PROGRESS_SECONDS", 0)
-    (index,) = kept.storage.names("index/")[:1]
-    assert index
-    bad = min(kept.storage.names("packs/"))
-    kept.storage.replace(bad, flipped(kept.storage.objects[bad], len(kept.storage.objects[bad]) - 1))
-    interrupted(kept, 5)
-    report = kept.verify()
-    assert report.resumed_from is not None
-    assert not report.ok
-    assert any(text.startswith(bad) for text in report.damaged_objects)
-
-
-@pytest.mark.faults
-def test_killed_at_whatever_call_nothing_is_claimed_and_the_next_verification_is_whole(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recording, "PROGRESS_SECONDS", 0)
-    step = 0
-    while True:
-        calls = 0
-
-        def before(_operation: str, _name: str) -> None:
-            nonlocal calls
-            calls += 1
-            if calls > step:  # noqa: B023  it is called within this turn
-                raise Died
-
-        try:
-            verify(Repository.open(Wrapped(kept.storage, before)), None, jobs=1, progress=SILENT)
-        except Died:
-            known = read_records(kept.storage)
-            finished = any(run.of_everything for run in known.runs)
-            assert finished or all(backup.content_proven_at is None for backup in kept.info().values())
-        else:
-            break
-        step += 1
-    assert step > 20
-    assert kept.verify(again=True).ok
-    assert len(kept.storage.names("verified/")) == 1
-
-
 def test_three_years_of_daily_parts_leave_one_small_record(kept: Kept) -> None:
     for _ in range(60):
         kept.verify(part="auto/30")
@@ -386,98 +191,6 @@ def test_what_does_not_fit_together_is_refused(kept: Kept, options: dict[str, An
         kept.verify(**options)
     with pytest.raises(UsageError):
         kept.verify(kept.labels[0], part="1/2")
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after the effect"])
-def test_at_whatever_change_the_storage_fails_the_report_is_right_and_nothing_false_is_kept(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch, after: bool
-) -> None:
-    monkeypatch.setattr(recording, "PROGRESS_SECONDS", 0)
-    bad = min(kept.storage.names("packs/"))
-    kept.storage.replace(bad, flipped(kept.storage.objects[bad], 40))
-    at, changes = 0, 1
-    while at <= changes:
-        at += 1
-        count = 0
-
-        class Failing(Wrapped):
-            def create(self, name: str, data: Any) -> None:
-                self._guarded(lambda: self.inner.create(name, data))
-
-            def delete(self, name: str) -> None:
-                self._guarded(lambda: self.inner.delete(name))
-
-            def _guarded(self, change: Any) -> None:
-                nonlocal count
-                count += 1
-                if count == at and not after:  # noqa: B023  it is called within this turn
-                    raise RepositoryError("no answer")
-                change()
-                if count == at:  # noqa: B023
-                    raise RepositoryError("no answer, but it was done")
-
-        report = kept.verify(repository=Repository.open(Failing(kept.storage, lambda *_: None)), again=True)
-        changes = max(changes, count)
-        assert any(text.startswith(bad) for text in report.damaged_objects)
-        whole = {item.label for item in report.backups if item.ok}
-        assert {label for label, info in kept.info().items() if info.verified_whole} <= whole
-    assert changes > 10
-    kept.verify(again=True)
-    assert len(kept.storage.names("verified/")) == 1
-
-
-TIMES = st.integers(0, 9).map(lambda hours: NOON + timedelta(hours=hours))
-MAYBE = st.none() | TIMES
-PROVEN = st.builds(
-    ProvenBackup, label=st.sampled_from("abc"), judged=TIMES, whole=st.booleans(), structure=MAYBE, content=MAYBE
-)
-RUNS = st.builds(
-    Run,
-    begun=TIMES,
-    depth=st.sampled_from(["structure", "content"]),
-    part=st.none() | st.just("1/3"),
-    backup=st.none() | st.just("a"),
-    ok=st.booleans(),
-)
-
-
-@st.composite
-def records(draw: st.DrawFn) -> Record:
-    stretches = draw(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 9), TIMES), max_size=4))
-    return Record(
-        coverage=combined(Stretch(first=at, last=at + more, proven=time) for at, more, time in stretches),
-        unproven=draw(st.dictionaries(st.sampled_from(["packs/aa/1", "packs/bb/2"]), TIMES)),
-        backups=tuple({one.label: one for one in draw(st.lists(PROVEN, max_size=3))}.values()),
-        runs=tuple(draw(st.lists(RUNS, max_size=3))),
-        going_on=draw(MAYBE),
-    )
-
-
-@given(st.lists(records(), max_size=4), st.randoms(use_true_random=False))
-def test_records_joined_in_any_order_tell_the_same(some: list[Record], chance: random.Random) -> None:
-    joined = merged(some)
-    shuffled = list(some)
-    chance.shuffle(shuffled)
-    assert merged(shuffled) == joined
-    assert merged([*some, joined]) == joined
-    for record in some:
-        for one in record.backups:
-            known = joined.of_backup(one.label)
-            assert known is not None
-            assert known.judged >= one.judged
-            assert one.content is None or (known.content is not None and known.content >= one.content)
-    ended = [run.begun for record in some for run in record.runs if run.of_everything]
-    assert joined.going_on is None or all(joined.going_on > begun for begun in ended)
-
-
-@given(records())
-def test_a_record_comes_back_as_it_was_and_no_other_bytes_do(record: Record) -> None:
-    data = encode_record(record)
-    name = f"verified/{blake3(data).hexdigest()}"
-    assert decode_record(name, data) == record
-    assert decode_record(name, data[:-1]) is None
-    assert decode_record(name, flipped(data, len(data) // 2)) is None
 
 
 def test_log_that_did_not_fit_stays_told_until_it_was_applied_again(kept: Kept) -> None:
