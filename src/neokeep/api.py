@@ -11,6 +11,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neokeep.artifact.api import inspect, load
 from neokeep.errors import UsageError
 from neokeep.progress import Progress, Silent
 from neokeep.storage.place import Place
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
 
     Directory = str | PathLike[str]
     Item = TypeVar("Item")
+
+__all__ = [
+    "archive", "backup", "check", "collect", "consolidate", "expire", "find_source", "hold", "info", "init", "inspect",
+    "load", "log", "open_repository", "rebuild_index", "release", "restore", "verify",
+]  # fmt: skip
 
 _SILENT: Progress = Silent()
 _ONE_DAY = 86_400

@@ -69,7 +69,11 @@ class Settings:
 
     def place(self) -> Place:
         """Give the repository and how to reach it; a command cannot work without."""
-        options = StorageOptions(
+        return Place(self.needed_text("repo"), self.storage_options())
+
+    def storage_options(self) -> StorageOptions:
+        """Give how storages are reached: what the options beginning with --repo- say."""
+        return StorageOptions(
             endpoint=self.text("repo_endpoint"),
             region=self.text("repo_region"),
             addressing=self.choice("repo_addressing"),
@@ -80,7 +84,6 @@ class Settings:
             timeout=self.number("repo_timeout") or TIMEOUT_SECONDS,
             bandwidth=self.number("repo_bandwidth"),
         )
-        return Place(self.needed_text("repo"), options)
 
     def needed_path(self, name: str) -> Path:
         """Give a path without which the command cannot work."""

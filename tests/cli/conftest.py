@@ -65,6 +65,9 @@ FUNCTIONS = (
     ("neokeep.repository.holds", "describe_holds"),
     ("neokeep.repository.reindex", "rebuild_index"),
     ("neokeep.neo4j.source", "find_source"),
+    ("neokeep.artifact.inspect", "inspect"),
+    ("neokeep.artifact.load", "load"),
+    ("neokeep.artifact.load", "read_through"),
 )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli import samples
+from cli import archives, samples
 from neokeep.errors import RepositoryError
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("hold", "hold LABEL --reason audit --repo /r", {"place_hold": None, "describe_holds": samples.HELD}, 0),
     ("release", "release LABEL --repo /r", {"release_holds": None, "describe_holds": samples.RELEASED}, 0),
     ("rebuild-index", "rebuild-index --repo /r", {"rebuild_index": samples.REBUILT}, 0),
+    ("inspect", "inspect /dumps", {"inspect": archives.INSPECTED}, 0),
+    ("inspect@one-is-damaged", "inspect /dumps", {"inspect": archives.ONE_DAMAGED}, 17),
+    ("load", "load /dumps/neo4j.backup --home /h", {"load": archives.LOADED}, 0),
+    ("load@info", "load /dumps/neo4j.dump --info", {"read_through": archives.READ}, 0),
     (
         "error",
         "info --repo /r",

@@ -60,7 +60,7 @@ def _serve() -> None:
     sys.path.insert(0, str(TESTS))
     for module in (
         "helpers.backups", "helpers.calls", "helpers.following", "neokeep.capture.full", "neokeep.restore.restore",
-        "neokeep.repository.collect", "neokeep.repository.expire",
+        "neokeep.repository.collect", "neokeep.repository.expire", "neokeep.artifact.load",
     ):  # fmt: skip
         importlib.import_module(module)
 
@@ -109,6 +109,9 @@ def _do(order: dict[str, Any]) -> None:
     from neokeep.repository.open import open_repository
     from neokeep.restore.restore import restore
 
+    if order["do"] == "load":
+        _load(order)
+        return
     repository, home = open_repository(order["repository"]), Path(order["home"])
     pack.TARGET_SIZE = order.get("pack_size", pack.TARGET_SIZE)
     if order["do"] == "backup":
@@ -125,6 +128,13 @@ def _do(order: dict[str, Any]) -> None:
         restore(
             repository, home, "neo4j", label=order["label"], from_source="test", overwrite=True, jobs=1, progress=SILENT
         )
+
+
+def _load(order: dict[str, Any]) -> None:
+    """Load an archive, which stands in the place of the repository, over what is there."""
+    from neokeep import api
+
+    api.load(order["repository"], order["home"], overwrite=True)
 
 
 def _clean_up(order: dict[str, Any]) -> None:

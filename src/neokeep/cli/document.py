@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep import api, reports
+from neokeep.artifact import reports as artifacts
 from neokeep.cli import lab
 from neokeep.cli.main import MODULES, READER_GONE, commands_of
 from neokeep.config_file import SYSTEM_FILE
@@ -47,6 +48,8 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "release": reports.HoldReport,
     "collect": reports.CollectReport,
     "rebuild-index": reports.RebuildIndexReport,
+    "inspect": artifacts.InspectReport,
+    "load": artifacts.LoadReport,
     "lab fetch": lab.LabDistribution,
     "lab versions": lab.LabVersions,
     "lab status": lab.LabServer,
@@ -66,12 +69,15 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
     reports.ChangeCounts,
     reports.VerifiedBackup,
     reports.Finding,
+    artifacts.ArtifactInfo,
+    artifacts.ArtifactChain,
     lab.LabDistribution,
     recovery_report.ComparedWorkload,
 )
 FUNCTIONS = (
     api.init, api.open_repository, api.find_source, api.backup, api.archive, api.restore, api.info, api.log, api.verify,
     api.check, api.expire, api.hold, api.release, api.collect, api.rebuild_index,
+    api.inspect, api.load,
 )  # fmt: skip
 
 CONFIGURATION = f"""## The configuration file

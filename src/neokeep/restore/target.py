@@ -6,8 +6,9 @@ swapped in one step; whatever goes wrong before that leaves the target as it was
 
 from __future__ import annotations
 
+import os
 import shutil
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from neokeep.restore.write import Owner, make_directory
 from neokeep.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 _HEADROOM = 64 * 1024 * 1024
@@ -79,9 +80,12 @@ def replacement(target: Target, *, overwrite: bool) -> Iterator[Replacement]:
         RepositoryError: the file system cannot exchange directories.
     """
     owner = _owner(target.source)
-    for directory in (target.place.store.parent, target.place.log.parent):
-        make_directory(directory, owner)
+    parents = (target.place.store.parent, target.place.log.parent)
+    new = _missing(parents)
     with ExitStack() as guard:
+        guard.callback(_remove_unused, new)
+        for directory in parents:
+            make_directory(directory, owner)
         guard.enter_context(locks.hold_directory(target.place.store.parent))
         _keep_out_servers(target, guard)
         require_unused(target.place)
@@ -101,6 +105,21 @@ def replacement(target: Target, *, overwrite: bool) -> Iterator[Replacement]:
         except BaseException:
             settle(target.place)
             raise
+
+
+def _missing(directories: Iterable[Path]) -> list[Path]:
+    """List the directories that are not there yet, with their parents, the deepest first."""
+    all_of_them = {path for directory in directories for path in (directory, *directory.parents)}
+    return sorted((path for path in all_of_them if not path.exists()), key=lambda path: -len(path.parts))
+
+
+def _remove_unused(directories: Iterable[Path]) -> None:
+    """Remove directories that were made and hold nothing, or nothing but the lock that was held there."""
+    for directory in directories:
+        with suppress(OSError):
+            if os.listdir(directory) == [locks.STORE_LOCK]:
+                (directory / locks.STORE_LOCK).unlink()
+            directory.rmdir()
 
 
 def require_space(target: Target, what: str, needed: Mapping[str, int]) -> None:
