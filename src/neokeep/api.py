@@ -11,7 +11,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neokeep.artifact.api import inspect, load
+from neokeep.artifact.api import dump, inspect, load
 from neokeep.errors import UsageError
 from neokeep.progress import Progress, Silent
 from neokeep.storage.place import Place
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     Item = TypeVar("Item")
 
 __all__ = [
-    "archive", "backup", "check", "collect", "consolidate", "expire", "find_source", "hold", "info", "init", "inspect",
-    "load", "log", "open_repository", "rebuild_index", "release", "restore", "verify",
+    "archive", "backup", "check", "collect", "consolidate", "dump", "expire", "find_source", "hold", "info", "init",
+    "inspect", "load", "log", "open_repository", "rebuild_index", "release", "restore", "verify",
 ]  # fmt: skip
 
 _SILENT: Progress = Silent()

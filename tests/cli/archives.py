@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from neokeep.artifact.reports import ArtifactChain, ArtifactInfo, InspectReport, LoadReport
+from neokeep.artifact.reports import ArtifactChain, ArtifactInfo, DumpReport, InspectReport, LoadReport
 from neokeep.reports import Failure
 
 NOON = datetime(2026, 8, 1, 12, tzinfo=UTC)
@@ -108,3 +108,24 @@ READ = replace(
     clean=None,
     next_steps=(),
 )
+DUMPED = DumpReport(
+    database="neo4j",
+    path="/dumps/neo4j.dump",
+    format="dump",
+    files=34,
+    content_bytes=2_004_533_975,
+    size_bytes=587_202_560,
+    store_id="record-aligned-1.1-0000018bcfe56800ffffffffffffffb3",
+    store_format="aligned",
+    kernel_version="5.25",
+    last_tx=35_023,
+    last_commit_time=NOON,
+    running=True,
+    label=None,
+    segments=0,
+    recovered_by="native",
+    indexes="rebuild",
+    seconds=4.25,
+    next_steps=("Neo4j rebuilds the indexes at its first start on it; on a large graph that takes a while.",),
+)
+DUMPED_MOMENT = replace(DUMPED, running=None, label="neo4j-20260801-120000F", segments=12)

@@ -1,4 +1,4 @@
-"""inspect and load on the command line: what is called, what is printed."""
+"""inspect, load and dump on the command line: what is called, what is printed."""
 
 from __future__ import annotations
 
@@ -65,4 +65,36 @@ def test_info_needs_no_home_and_is_an_answer(work: Work, run: Callable[..., Ran]
 
 @pytest.mark.parametrize("line", ["load /dumps/x.dump", "load"])
 def test_load_without_a_home_or_an_archive_is_a_mistake(work: Work, run: Callable[..., Ran], line: str) -> None:
+    assert run(line).status == 2
+
+
+def test_dump_tells_where_it_is_from_and_what_is_in_it(work: Work, run: Callable[..., Ran]) -> None:
+    work.answers["dump_server"] = archives.DUMPED
+    ran = run("dump neo4j --home /h --to-path /dumps --format backup --indexes rebuild --scratch /s")
+    assert "from:              the running server" in ran.out
+    assert "indexes:           left out: Neo4j rebuilds them" in ran.out
+    source, name, wanted, _ = work.arguments_of("dump_server")
+    assert (source, name) == ("the source", "neo4j")
+    assert (wanted.to_path, wanted.format, wanted.indexes, wanted.scratch) == (
+        "/dumps", "backup", "rebuild", Path("/s"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["--backup LABEL", "--to latest", "--before-tx 7", "--from-source prod"])
+def test_a_backup_or_a_moment_is_dumped_out_of_the_repository(work: Work, run: Callable[..., Ran], what: str) -> None:
+    work.answers["dump_repository"] = archives.DUMPED_MOMENT
+    ran = run(f"dump neo4j --home /h --repo /r {what} --to-path /dumps")
+    assert "neo4j-20260801-120000F, with 12 segments of archived log" in ran.out
+
+
+def test_standard_output_is_the_archive_alone(work: Work, run: Callable[..., Ran]) -> None:
+    work.answers["dump_server"] = archives.DUMPED
+    assert run("dump neo4j --home /h --to-path -").out == ""
+    assert run("dump neo4j --home /h --to-path - --output json").status == 2
+
+
+@pytest.mark.parametrize(
+    "line", ["dump neo4j --home /h", "dump neo4j --to-path /d", "dump neo4j --to latest --backup L --to-path /d"]
+)
+def test_dump_without_a_place_or_an_origin_is_a_mistake(work: Work, run: Callable[..., Ran], line: str) -> None:
     assert run(line).status == 2

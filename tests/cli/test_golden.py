@@ -44,6 +44,13 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("hold", "hold LABEL --reason audit --repo /r", {"place_hold": None, "describe_holds": samples.HELD}, 0),
     ("release", "release LABEL --repo /r", {"release_holds": None, "describe_holds": samples.RELEASED}, 0),
     ("rebuild-index", "rebuild-index --repo /r", {"rebuild_index": samples.REBUILT}, 0),
+    ("dump", "dump neo4j --home /h --to-path /dumps", {"dump_server": archives.DUMPED}, 0),
+    (
+        "dump@of-a-moment",
+        "dump neo4j --repo /r --to-tx 35023 --to-path /dumps",
+        {"dump_repository": archives.DUMPED_MOMENT},
+        0,
+    ),
     ("inspect", "inspect /dumps", {"inspect": archives.INSPECTED}, 0),
     ("inspect@one-is-damaged", "inspect /dumps", {"inspect": archives.ONE_DAMAGED}, 17),
     ("load", "load /dumps/neo4j.backup --home /h", {"load": archives.LOADED}, 0),

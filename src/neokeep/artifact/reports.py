@@ -83,3 +83,31 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...]
     seconds: float
     next_steps: tuple[str, ...]
+
+
+class DumpReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of `dump`: a clean database in one archive; `path` is null when it went to standard output.
+
+    `running` tells whether the server was, null when it came out of a repository: then it is of the backup `label`
+    with `segments` of archived log. `recovered_by` is the engine that had to apply the log, if any did. `indexes` is
+    `copy`, or `rebuild` when Neo4j has to make them.
+    """
+
+    database: str
+    path: str | None
+    format: str
+    files: int
+    content_bytes: int
+    size_bytes: int
+    store_id: str
+    store_format: str
+    kernel_version: str
+    last_tx: int
+    last_commit_time: datetime | None
+    running: bool | None
+    label: str | None
+    segments: int
+    recovered_by: str | None
+    indexes: str
+    seconds: float
+    next_steps: tuple[str, ...]

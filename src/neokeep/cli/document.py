@@ -48,8 +48,9 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "release": reports.HoldReport,
     "collect": reports.CollectReport,
     "rebuild-index": reports.RebuildIndexReport,
-    "inspect": artifacts.InspectReport,
+    "dump": artifacts.DumpReport,
     "load": artifacts.LoadReport,
+    "inspect": artifacts.InspectReport,
     "lab fetch": lab.LabDistribution,
     "lab versions": lab.LabVersions,
     "lab status": lab.LabServer,
@@ -77,7 +78,7 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
 FUNCTIONS = (
     api.init, api.open_repository, api.find_source, api.backup, api.archive, api.restore, api.info, api.log, api.verify,
     api.check, api.expire, api.hold, api.release, api.collect, api.rebuild_index,
-    api.inspect, api.load,
+    api.dump, api.load, api.inspect,
 )  # fmt: skip
 
 CONFIGURATION = f"""## The configuration file

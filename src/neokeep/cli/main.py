@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "expire", "hold",
-    "release", "collect", "rebuild-index", "inspect", "load", "lab",
+    "release", "collect", "rebuild-index", "dump", "load", "inspect", "lab",
 )  # fmt: skip
 READER_GONE = 128 + signal.SIGPIPE
 

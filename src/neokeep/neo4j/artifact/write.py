@@ -27,6 +27,7 @@ LEVEL = 3
 _TIME = 946_727_935
 """Seconds since the epoch that Neo4j 2026 gives to all files, for the same reason."""
 
+_FOLDER_MODE = 0o755
 _GATHERED = 1024 * 1024
 _END = bytes(2 * BLOCK)
 
@@ -57,17 +58,23 @@ class ArtifactWriter:
         self._stream = packer.stream_writer(_Sink(write), write_size=_GATHERED, closefd=False)  # type: ignore[arg-type]
         self._files, self._size, self._left = files, size, 0
         self._padding = 0
+        self._folders: set[str] = set()
         self._stream.write(MARK)
         if metadata is not None:
             self._stream.write(encode_metadata(metadata))
         self._stream.write(COUNTS.pack(COUNTS_VERSION, files, size))
 
     def begin_file(self, path: str, size: int, mode: int) -> None:
-        """Begin the next file; so many bytes of it have to follow."""
+        """Begin the next file; so many bytes of it have to follow. Its directories come before it.
+
+        The load of Neo4j 4.4 makes no directory that has no entry.
+        """
         self._end_file()
-        info = tarfile.TarInfo(path)
-        info.size, info.mode, info.mtime = size, mode, _TIME
-        self._stream.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+        for folder in (path[:at] for at, letter in enumerate(path) if letter == "/"):
+            if folder not in self._folders:
+                self._folders.add(folder)
+                self._header(folder, 0, _FOLDER_MODE, tarfile.DIRTYPE)
+        self._header(path, size, mode, tarfile.REGTYPE)
         self._files -= 1
         self._size -= size
         self._left, self._padding = size, -size % BLOCK
@@ -88,6 +95,11 @@ class ArtifactWriter:
             raise ValueError(f"{self._files} files and {self._size} bytes are missing in the archive")
         self._stream.write(_END)
         self._stream.close()  # type: ignore[no-untyped-call]
+
+    def _header(self, path: str, size: int, mode: int, kind: bytes) -> None:
+        info = tarfile.TarInfo(path)
+        info.size, info.mode, info.mtime, info.type = size, mode, _TIME, kind
+        self._stream.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
 
     def _end_file(self) -> None:
         if self._left:
