@@ -11,7 +11,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neokeep.artifact.api import dump, inspect, load
+from neokeep.artifact import api as archives
 from neokeep.errors import UsageError
 from neokeep.progress import Progress, Silent
 from neokeep.storage.place import Place
@@ -43,14 +43,11 @@ if TYPE_CHECKING:
     Directory = str | PathLike[str]
     Item = TypeVar("Item")
 
-__all__ = [
-    "archive", "backup", "check", "collect", "consolidate", "dump", "expire", "find_source", "hold", "info", "init",
-    "inspect", "load", "log", "open_repository", "rebuild_index", "release", "restore", "verify",
-]  # fmt: skip
-
 _SILENT: Progress = Silent()
 _ONE_DAY = 86_400
 _SEVEN_DAYS = 7 * _ONE_DAY
+
+dump, load, inspect = archives.dump, archives.load, archives.inspect
 
 
 def init(place: Directory | Place) -> Repository:
@@ -138,7 +135,7 @@ def archive(
     capture = checked_options("full", policy, indexes, rate_limit, jobs, gentle=gentle)
     options = ArchiveOptions(interval, segment_size or SEGMENT_SIZE, capture)
     names, found = _list(databases), [_source(source) for source in _list(sources)]
-    Archiver(found, _repository(repository), names, options, tell or _ignore).run(stopping)
+    Archiver(found, _repository(repository), names, options, tell or (lambda _: None)).run(stopping)
 
 
 def restore(
@@ -378,10 +375,6 @@ def _collect(opened: Repository, grace: timedelta | None, *, dry_run: bool, prog
     return collect_garbage(
         opened, grace=timedelta(days=1) if grace is None else grace, dry_run=dry_run, progress=progress
     )
-
-
-def _ignore(_: ArchiveEvent) -> None:
-    """Tell nobody."""
 
 
 def _source(source: Source | Directory) -> Source:

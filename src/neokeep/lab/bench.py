@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from neokeep import api
 from neokeep.lab.bench_archive import incremental, recovery_point
+from neokeep.lab.bench_artifacts import dump_and_load
 from neokeep.lab.bench_log import boundary_scan
 from neokeep.lab.bench_recovery import recovery
 from neokeep.lab.big_store import big_store
@@ -49,6 +50,7 @@ def main() -> int:
     try:
         _backup_against_dump(server, folder)
         _restore_against_load(folder)
+        dump_and_load(server, folder / "archives")
         restored = _writers(folder)
         incremental(restored, folder)
         recovery_point(VERSION, folder)

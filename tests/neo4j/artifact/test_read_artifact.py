@@ -28,7 +28,8 @@ from helpers.artifacts import (
 )
 from neokeep.errors import IntegrityError, NeokeepError, SourceError
 from neokeep.neo4j.artifact import tar as tars
-from neokeep.neo4j.artifact.decode import PIECE, Buffered, gzip_pieces, zstd_pieces
+from neokeep.neo4j.artifact import write
+from neokeep.neo4j.artifact.decode import PIECE, ZSTD_MAGIC, Buffered, gzip_pieces, zstd_pieces
 from neokeep.neo4j.artifact.read import open_artifact
 from neokeep.neo4j.artifact.write import ArtifactWriter
 
@@ -311,6 +312,28 @@ def test_an_archive_is_the_same_bytes_whatever_the_number_of_threads() -> None:
         writer.finish()
         made.append(bytes(out))
     assert made[0] == made[1] == made[2]
+
+
+def test_large_stores_have_frames_of_their_own_and_are_read_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write, "OWN_FRAME_FROM", 1000)
+    files = {
+        "neostore": b"a" * 100,
+        "neostore.propertystore.db": b"p" * 5000,
+        "neostore.relationshipgroupstore.db": b"g" * 100,
+        "neostore.relationshipstore.db": b"r" * 5000,
+        "neostore.schemastore.db": b"s" * 5000,
+    }
+    out = bytearray()
+    writer = ArtifactWriter(out.__iadd__, len(files), sum(map(len, files.values())), threads=2)
+    for path, content in files.items():
+        writer.begin_file(path, len(content), 0o644)
+        writer.write(content)
+    writer.finish()
+    assert out.count(ZSTD_MAGIC) == 4
+    assert read_all(bytes(out), 50)[1] == files
+    for end in range(len(out)):
+        with pytest.raises((IntegrityError, SourceError)):
+            read_all(bytes(out[:end]))
 
 
 def test_a_writer_that_was_given_less_than_was_said_does_not_finish() -> None:

@@ -10,13 +10,15 @@ import tarfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from zstandard import ZstdCompressor
+from zstandard import STRATEGY_DFAST, STRATEGY_FAST, ZstdCompressionParameters, ZstdCompressor
 
 from neokeep.neo4j.artifact.metadata import encode_metadata
 from neokeep.neo4j.artifact.read import COUNTS, COUNTS_VERSION, MARK
 from neokeep.neo4j.artifact.tar import BLOCK
 
 if TYPE_CHECKING:
+    from zstandard import ZstdCompressionWriter
+
     from neokeep.neo4j.artifact.metadata import BackupMetadata
 
 Data = bytes | bytearray | memoryview
@@ -24,6 +26,18 @@ Write = Callable[[Data], object]
 """Takes bytes on their way out."""
 
 LEVEL = 3
+OWN_FRAME_FROM = 16 * 1024 * 1024
+"""Bytes of a file from which on it is packed by what suits its records; smaller ones go with what is around them."""
+
+_BY_LEVEL = {"compression_level": LEVEL}
+# Small tables stay in the processor's cache; records repeat at short distances. Measured on stores of 5.26: both are
+# smaller than with level 3, in half and in two thirds of the time.
+_SUITED = {
+    "neostore.relationshipstore.db": {"strategy": STRATEGY_FAST, "window_log": 17, "hash_log": 14, "min_match": 4},
+    "neostore.propertystore.db": {
+        "strategy": STRATEGY_DFAST, "window_log": 18, "hash_log": 14, "chain_log": 12, "min_match": 5,
+    },
+}  # fmt: skip
 _TIME = 946_727_935
 """Seconds since the epoch that Neo4j 2026 gives to all files, for the same reason."""
 
@@ -53,9 +67,9 @@ class ArtifactWriter:
         self, write: Write, files: int, size: int, *, metadata: BackupMetadata | None = None, threads: int
     ) -> None:
         write(b"DZV1" if metadata is None else b"BZV2")
-        # With threads of its own the library makes the same bytes whatever their number.
-        packer = ZstdCompressor(LEVEL, write_checksum=True, threads=max(1, threads))
-        self._stream = packer.stream_writer(_Sink(write), write_size=_GATHERED, closefd=False)  # type: ignore[arg-type]
+        self._sink, self._threads = _Sink(write), max(1, threads)
+        self._suited: dict[str, int] = _BY_LEVEL
+        self._stream = self._frame()
         self._files, self._size, self._left = files, size, 0
         self._padding = 0
         self._folders: set[str] = set()
@@ -70,6 +84,7 @@ class ArtifactWriter:
         The load of Neo4j 4.4 makes no directory that has no entry.
         """
         self._end_file()
+        self._suit(path, size)
         for folder in (path[:at] for at, letter in enumerate(path) if letter == "/"):
             if folder not in self._folders:
                 self._folders.add(folder)
@@ -95,6 +110,20 @@ class ArtifactWriter:
             raise ValueError(f"{self._files} files and {self._size} bytes are missing in the archive")
         self._stream.write(_END)
         self._stream.close()  # type: ignore[no-untyped-call]
+
+    def _suit(self, path: str, size: int) -> None:
+        """Begin another zstd frame where the next file is packed in another way: Neo4j reads them as one."""
+        suited = _SUITED.get(path, _BY_LEVEL)
+        if size >= OWN_FRAME_FROM and suited is not self._suited:
+            self._stream.close()  # type: ignore[no-untyped-call]
+            self._suited = suited
+            self._stream = self._frame()
+
+    def _frame(self) -> ZstdCompressionWriter:
+        # With threads of its own the library makes the same bytes whatever their number.
+        parameters = ZstdCompressionParameters(write_checksum=True, threads=self._threads, **self._suited)
+        packer = ZstdCompressor(compression_params=parameters)
+        return packer.stream_writer(self._sink, write_size=_GATHERED, closefd=False)  # type: ignore[arg-type]
 
     def _header(self, path: str, size: int, mode: int, kind: bytes) -> None:
         info = tarfile.TarInfo(path)
