@@ -133,6 +133,8 @@ def test_a_bad_archive_leaves_the_target_untouched(tmp_path: Path, made: Synthet
     with pytest.raises((IntegrityError, SourceError)) as refused:
         api.load(path, tmp_path / "home", overwrite=True)
     assert refused.value.remedy
+    # What is staged is gone when somebody reads the message.
+    assert ".new" not in refused.value.message
     assert everything(tmp_path / "home") == before
     assert not (tmp_path.parent / "evil").exists()
 

@@ -7,6 +7,7 @@ in one step. Neo4j's own load checks none of this.
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from neokeep.artifact.examine import examine, require_loadable
@@ -14,7 +15,7 @@ from neokeep.artifact.inspect import describe
 from neokeep.artifact.places import STANDARD, Found, find_all, opened
 from neokeep.artifact.reports import LoadReport
 from neokeep.artifact.unpack import unpack
-from neokeep.errors import SourceError, UsageError
+from neokeep.errors import IntegrityError, SourceError, UsageError
 from neokeep.neo4j.artifact.read import open_artifact
 from neokeep.neo4j.names import is_database_name, require_database_name
 from neokeep.neo4j.source import SYSTEM_DATABASE
@@ -22,12 +23,14 @@ from neokeep.neo4j.versions import kernel_version_name
 from neokeep.restore.target import Target, find_target, how_to_open, replacement, require_space, target_source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from neokeep.artifact.examine import Examined
     from neokeep.artifact.unpack import Unpacked
     from neokeep.neo4j.artifact.read import Artifact, ArtifactHeader
     from neokeep.progress import Progress
+    from neokeep.restore.swap import Staging
     from neokeep.storage.place import Place
 
 _PIECE = 1024 * 1024
@@ -64,7 +67,8 @@ def load(
                 if header.size is not None:
                     require_space(target, f"loading {place.url}", {"store": header.size})
                 unpacked = unpack(artifact, new.staging, new.owner, progress)
-                state = examine(new.staging.store, new.staging.log)
+                with _told_of(place.url, new.staging):
+                    state = examine(new.staging.store, new.staging.log)
                 steps = require_loadable(state, place.url, source.version)
         finally:
             progress.end()
@@ -111,6 +115,18 @@ def read_through(place: Place, progress: Progress) -> LoadReport:
         seconds=round(time.monotonic() - began, 3),
         next_steps=(),
     )
+
+
+@contextmanager
+def _told_of(what: str, staging: Staging) -> Iterator[None]:
+    """Have what is wrong with unpacked files told of the archive: they are gone when somebody reads it."""
+    try:
+        yield
+    except (SourceError, IntegrityError) as problem:
+        message = problem.message
+        for folder in (staging.store, staging.log):
+            message = message.replace(str(folder), what)
+        raise type(problem)(message, remedy=problem.remedy) from problem
 
 
 def _only(place: Place) -> Found:
