@@ -178,6 +178,16 @@ def test_a_place_that_makes_no_sense_is_refused(tmp_path: Path, clean: Synthetic
         api.dump("neo4j", place, home=clean.home)
 
 
+def test_nothing_is_written_among_databases_or_over_what_is_no_file(tmp_path: Path, clean: Synthetic) -> None:
+    for place in (clean.store_directory, clean.log_directory.parent / "x.dump"):
+        with pytest.raises(UsageError, match="keeps its databases"):
+            api.dump("neo4j", place, home=clean.home)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="no regular file"):
+        api.dump("neo4j", tmp_path / "pipe", home=clean.home, overwrite=True)
+    assert clean.opened.store_directory.is_dir()
+
+
 @pytest.mark.parametrize("wrong", [{"format": "tar"}, {"indexes": "some"}, {"home": None}, {"repository": "/r"}])
 def test_words_that_make_no_sense_are_refused(tmp_path: Path, clean: Synthetic, wrong: dict[str, str]) -> None:
     with pytest.raises(UsageError):

@@ -89,6 +89,7 @@ def dump_server(source: Source, name: str, wanted: Wanted, progress: Progress) -
     began, now = time.monotonic(), datetime.now(UTC)
     database = source.database(name)
     destination = wanted.destination(database.name, now)
+    _require_outside(source, destination)
     with ExitStack() as guard:
         if _kept_to_ourselves(source, database, guard, progress):
             found = examine(database.store_directory, database.log_directory)
@@ -130,6 +131,15 @@ def dump_repository(
     if plan.remark:
         progress.say(plan.remark)
     return _dump_plan(repository, plan, wanted, destination, taken, began, progress, running=None)
+
+
+def _require_outside(source: Source, destination: Destination) -> None:
+    """Never write where a server keeps its databases."""
+    for directory in (source.databases_directory, source.transactions_directory):
+        if destination.path is not None and destination.path.resolve().is_relative_to(directory.resolve()):
+            raise UsageError(
+                f"{destination.path} lies where the server keeps its databases", remedy="Choose another directory."
+            )
 
 
 def _kept_to_ourselves(source: Source, database: Database, guard: ExitStack, progress: Progress) -> bool:

@@ -62,6 +62,8 @@ def find_destination(to_path: str, file_name: str, *, overwrite: bool) -> Destin
         raise UsageError(f"there is no directory {path if to_path.endswith('/') else path.parent}", remedy="Make it.")
     destination = Destination(path, overwrite)
     _require_free(destination)
+    if os.path.lexists(path) and not path.is_file():
+        raise UsageError(f"{path} is no regular file", remedy="Give a new name; for a pipe, use --to-path -.")
     return destination
 
 
