@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
@@ -85,6 +87,18 @@ def test_a_full_artifact_has_a_true_header(tmp_path: Path, clean: Synthetic) -> 
     assert info.store_id == report.store_id == str(clean.opened.store_id())
     assert info.time is not None
     assert f"neo4j-{info.time:%Y-%m-%dT%H-%M-%S}.backup" == os.path.basename(report.path)
+
+
+def test_the_id_of_a_database_without_one_is_that_of_its_store(tmp_path: Path, clean: Synthetic) -> None:
+    longs = {0: 5, 1: 6}
+    for ids, expected in ((longs, UUID(int=5 << 64 | 6)), (longs | {2: 7, 3: 8}, UUID(int=7 << 64 | 8))):
+        page = bytearray((clean.store_directory / "neostore").read_bytes())
+        for slot in range(4):
+            page[9 * slot : 9 * slot + 9] = struct.pack(">Bq", slot in ids, ids.get(slot, 0))
+        (clean.store_directory / "neostore").write_bytes(page)
+        api.dump("neo4j", tmp_path / "x.backup", home=clean.home, format="backup", overwrite=True)
+        (info,) = api.inspect(tmp_path / "x.backup").artifacts
+        assert info.database_id == str(expected)
 
 
 def test_a_database_of_neo4j_4_has_no_artifact(tmp_path: Path) -> None:
