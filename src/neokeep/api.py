@@ -12,6 +12,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from neokeep.artifact import api as archives
 from neokeep.errors import UsageError
 from neokeep.progress import Progress, Silent
 from neokeep.storage.place import NO_KEYS, KeySources, Place
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 _SILENT: Progress = Silent()
 _ONE_DAY = 86_400
 _SEVEN_DAYS = 7 * _ONE_DAY
+
+dump, load, inspect = archives.dump, archives.load, archives.inspect
 
 
 def init(

@@ -124,6 +124,10 @@ class Settings:
         values = value if isinstance(value, tuple) else (value,)
         return tuple(one for one in values if isinstance(one, Path))
 
+    def storage_options(self) -> StorageOptions:
+        """Give how storages are reached: what the options beginning with --repo- say."""
+        return _storage_options(self.values)
+
     def needed_path(self, name: str) -> Path:
         """Give a path without which the command cannot work."""
         value = self.path(name)

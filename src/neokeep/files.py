@@ -132,3 +132,17 @@ def explain(problem: OSError, doing: str, path: str | Path) -> NeokeepError:
     if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return AccessError(text, remedy="Run as a user who may do this, or change owner and mode of that path.")
     return RepositoryError(text, remedy="Check that the path exists and that its disk is healthy, then try again.")
+
+
+_FALLOC_KEEP_SIZE = 1
+_FALLOC_PUNCH_HOLE = 2
+
+
+def punch_hole(descriptor: int, offset: int, length: int) -> None:
+    """Give the space of a stretch of a file back; it reads as zeros then. Nothing where the file system cannot."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    mode = _FALLOC_KEEP_SIZE | _FALLOC_PUNCH_HOLE
+    if libc.fallocate64(descriptor, mode, ctypes.c_longlong(offset), ctypes.c_longlong(length)) != 0:
+        number = ctypes.get_errno()
+        if number not in (errno.EOPNOTSUPP, errno.ENOSYS):
+            raise OSError(number, os.strerror(number))

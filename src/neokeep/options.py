@@ -6,158 +6,32 @@ Command line, environment, neokeep.toml and docs/reference.md are all generated 
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from neokeep import units
-from neokeep.errors import UsageError
+from neokeep.artifact.options import OPTIONS as OF_ARCHIVES
+from neokeep.option import (
+    CHOICE,
+    COUNT,
+    DIRECTORY,
+    DURATION,
+    FILE,
+    LABEL,
+    MOMENT,
+    NAME,
+    PART,
+    PLACE,
+    RATE,
+    SHARE,
+    SIZE,
+    SWITCH,
+    TEXT,
+    TRANSACTION,
+    URL,
+    Kind,
+    Option,
+    Value,
+)
 from neokeep.storage.place import RETRIES, TIMEOUT_SECONDS
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Value = str | int | float | bool | Path | datetime | tuple[str | Path, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What an option takes: how it is shown in help texts, and how its text is read (UsageError for nonsense)."""
-
-    metavar: str
-    read: Callable[[str], Value]
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option.
-
-    `default` is written as a user would write it. An option that is not `lasting` belongs to one call: it has neither
-    an environment variable nor a key in neokeep.toml, so that nothing left behind there can change what a call does.
-    """
-
-    name: str
-    kind: Kind
-    help: str
-    commands: tuple[str, ...]
-    default: str | None = None
-    choices: tuple[str, ...] = ()
-    own_variable: str | None = None
-    in_environment: bool = True
-    in_file: bool = True
-    alone: str | None = None
-    """What the flag means without a value; None where it needs one."""
-    several: tuple[str, ...] = ()
-    """The commands that take it more than once."""
-
-    @property
-    def key(self) -> str:
-        """The key in the [defaults] of neokeep.toml."""
-        return self.name.replace("_", "-")
-
-    @property
-    def flag(self) -> str:
-        """The flag of the command line."""
-        return f"--{self.key}"
-
-    @property
-    def variable(self) -> str | None:
-        """The environment variable, None when there is none."""
-        if not self.in_environment:
-            return None
-        return self.own_variable or f"NEOKEEP_{self.name.upper()}"
-
-    @property
-    def is_switch(self) -> bool:
-        """Whether the flag takes no value."""
-        return self.kind is SWITCH
-
-    @property
-    def negative_flag(self) -> str | None:
-        """The flag that turns a switch off again; None where there is nothing to turn off."""
-        return f"--no-{self.key}" if self.is_switch and (self.in_file or self.in_environment) else None
-
-    @property
-    def metavar(self) -> str:
-        """What stands for the value in help texts."""
-        return "|".join(self.choices) or self.kind.metavar
-
-    def read(self, text: str) -> Value:
-        """Read a value from text; UsageError for nonsense."""
-        value = self.kind.read(text)
-        if self.choices and value not in self.choices:
-            raise UsageError(f"{text!r} is none of {', '.join(self.choices)}", remedy=f"Choose one of {self.metavar}.")
-        return value
-
-
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off"})
-
-
-def _read_switch(text: str) -> bool:
-    word = text.strip().lower()
-    if word in _TRUE | _FALSE:
-        return word in _TRUE
-    raise UsageError(f"{text!r} is neither yes nor no", remedy="Write true or false.")
-
-
-def _read_count(text: str) -> int:
-    digits = text.strip()
-    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 6 and int(digits) > 0):
-        raise UsageError(f"{text!r} is not a number from 1 on", remedy="Write a whole number, such as 4.")
-    return int(digits)
-
-
-def _read_transaction(text: str) -> int:
-    digits = text.strip()
-    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18 and int(digits) > 0):
-        raise UsageError(f"{text!r} is not a transaction id", remedy="Write the number, such as 4711.")
-    return int(digits)
-
-
-def _read_name(text: str) -> str:
-    if not text.strip():
-        raise UsageError("the value is empty", remedy="Write a value, or leave the option out.")
-    return text
-
-
-def _read_path(text: str) -> Path:
-    return Path(_read_name(text)).expanduser()
-
-
-def _read_endpoint(text: str) -> str:
-    # Whatever stands before an @ would be a user and a password, so the text is not repeated.
-    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", text.strip()):
-        raise UsageError("the endpoint is not a URL", remedy="Write it as https://HOST or http://HOST:PORT.")
-    return text.strip().rstrip("/")
-
-
-def _read_part(text: str) -> str:
-    from neokeep.repository.coverage import read_part
-
-    read_part(text)
-    return text.strip()
-
-
-NAME = Kind("NAME", _read_name)
-URL = Kind("URL", _read_endpoint)
-LABEL = Kind("LABEL", _read_name)
-TEXT = Kind("TEXT", _read_name)
-PLACE = Kind("REPOSITORY", _read_name)
-CHOICE = Kind("CHOICE", _read_name)
-DIRECTORY = Kind("DIRECTORY", _read_path)
-FILE = Kind("FILE", _read_path)
-COUNT = Kind("NUMBER", _read_count)
-RATE = Kind("RATE", units.parse_rate)
-SIZE = Kind("SIZE", units.parse_size)
-DURATION = Kind("TIME", units.parse_duration)
-SHARE = Kind("PERCENT", units.parse_share)
-TRANSACTION = Kind("ID", _read_transaction)
-PART = Kind("NUMBER/OF", _read_part)
-MOMENT = Kind("TIME", units.parse_time)
-SWITCH = Kind("", _read_switch)
+__all__ = ["BY_NAME", "COUNT", "FILE", "OPTIONS", "PLACE", "SWITCH", "Kind", "Option", "Value", "options_of"]
 
 WORK = (
     "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "expire", "hold",
@@ -165,16 +39,18 @@ WORK = (
 )  # fmt: skip
 OPENS = ("key add", "key remove", "key change-passphrase")
 KEY = ("key generate", "key list", *OPENS)
-REACHES_A_REPOSITORY = (*WORK, *KEY[1:])
-OPENS_A_REPOSITORY = (*WORK, *OPENS)
+ARCHIVES = ("inspect", "load", "dump")
+USES_A_REPOSITORY = (*WORK, "dump", *KEY[1:])
+REACHES_A_STORAGE = (*USES_A_REPOSITORY, "inspect", "load")
+OPENS_A_REPOSITORY = (*WORK, "dump", *OPENS)
 NEW_PASSPHRASE = ("key add", "key change-passphrase")
 LAB = (
     "lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin",
     "lab compare-recovery",
 )  # fmt: skip
-EVERY = (*WORK, *KEY, *LAB)
+EVERY = (*WORK, *ARCHIVES, *KEY, *LAB)
 SEVERAL_REPOSITORIES = ("backup", "archive", "restore", "info", "log", "verify")
-REACHES_A_SOURCE = ("backup", "archive", "restore", "check")
+REACHES_A_SOURCE = ("backup", "archive", "restore", "check", "load", "dump")
 WRITES = ("init", "backup", "archive", "consolidate", "hold", "expire", "collect")
 TAKES_BACKUPS = ("backup", "archive")
 
@@ -185,7 +61,7 @@ OPTIONS: tuple[Option, ...] = (
         "The repository: a directory, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, "
         "sftp://USER@HOST:PORT/PATH, or a name of [repositories] in neokeep.toml. Where several make sense, give it "
         "more than once, or a list.",
-        tuple(command for command in REACHES_A_REPOSITORY if command != "copy-backups"), several=SEVERAL_REPOSITORIES,
+        tuple(command for command in USES_A_REPOSITORY if command != "copy-backups"), several=SEVERAL_REPOSITORIES,
     ),
     Option(
         "from", PLACE, "The repository to take from; what is said of --repo holds.",
@@ -197,42 +73,42 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "repo_endpoint", URL, "The server of the object store, where it is not the cloud's own.",
-        REACHES_A_REPOSITORY,
+        REACHES_A_STORAGE,
     ),
     Option(
         "repo_region", NAME, "The region of the bucket. Not set: the one of AWS's environment or profile.",
-        REACHES_A_REPOSITORY,
+        REACHES_A_STORAGE,
     ),
     Option(
         "repo_addressing", CHOICE,
         "Where requests to S3 name the bucket: in the path or in the host; auto is host at Amazon, path elsewhere.",
-        REACHES_A_REPOSITORY, default="auto", choices=("auto", "path", "host"),
+        REACHES_A_STORAGE, default="auto", choices=("auto", "path", "host"),
     ),
     Option(
         "repo_ca_file", FILE, "Certificates (PEM) to trust beside the system's, for an object store of your own.",
-        REACHES_A_REPOSITORY,
+        REACHES_A_STORAGE,
     ),
     Option(
         "repo_key_file", FILE, "The private key for SFTP, beside those of ssh-agent and ~/.ssh.",
-        REACHES_A_REPOSITORY,
+        REACHES_A_STORAGE,
     ),
     Option(
         "repo_known_hosts", FILE, "The file with the host key of the SFTP server, instead of ~/.ssh/known_hosts.",
-        REACHES_A_REPOSITORY,
+        REACHES_A_STORAGE,
     ),
     Option(
         "repo_retries", COUNT, "How often something is tried again that a storage did not do for a passing reason.",
-        REACHES_A_REPOSITORY, default=str(RETRIES),
+        REACHES_A_STORAGE, default=str(RETRIES),
     ),
     Option(
         "repo_timeout", DURATION,
         "Give one request to a storage up after this time; one pack, 32 MiB, has to go through in it.",
-        REACHES_A_REPOSITORY, default=f"{TIMEOUT_SECONDS}s",
+        REACHES_A_STORAGE, default=f"{TIMEOUT_SECONDS}s",
     ),
     Option(
         "repo_bandwidth", RATE,
         "Exchange no more than this with the storage on average, such as 20MB/s. Not set: as fast as it goes.",
-        REACHES_A_REPOSITORY,
+        REACHES_A_STORAGE,
     ),
     Option(
         "passphrase_file", FILE, "The file with the passphrase of an encrypted repository; /dev/stdin works too.",
@@ -325,7 +201,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "indexes", CHOICE,
         "Copy the indexes, or leave them out and let Neo4j rebuild them: smaller backups, a slower first start.",
-        TAKES_BACKUPS, default="copy", choices=("copy", "rebuild"),
+        (*TAKES_BACKUPS, "dump"), default="copy", choices=("copy", "rebuild"),
     ),
     Option(
         "rate_limit", RATE, "Read from the database no faster than this, such as 50MB/s. Not set: as fast as it goes.",
@@ -333,7 +209,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "jobs", COUNT, "Threads that work at the same time. Not set: one more than cores, at most 8.",
-        ("backup", "archive", "restore", "consolidate", "verify", "rebuild-index", "copy-backups", "heal"),
+        ("backup", "archive", "restore", "consolidate", "verify", "rebuild-index", "copy-backups", "heal", "dump"),
     ),
     Option(
         "nice", SWITCH, "Let the database go first: lowest priority for processor and disk.",
@@ -359,12 +235,12 @@ OPTIONS: tuple[Option, ...] = (
         "backup", LABEL,
         "One backup, by the label that `neokeep info` shows; with a moment, the chain of that backup; with expire, the "
         "one that goes, whatever the rules say. Not set: for restore and log the newest, else all.",
-        ("restore", "consolidate", "info", "log", "verify", "expire", "copy-backups", "heal"), in_environment=False,
-        in_file=False, several=("copy-backups", "heal"),
+        ("restore", "consolidate", "info", "log", "verify", "expire", "copy-backups", "heal", "dump"),
+        in_environment=False, in_file=False, several=("copy-backups", "heal"),
     ),
     Option(
         "from_source", NAME, "Only backups of this source, where the repository holds databases of several servers.",
-        ("restore", "consolidate", "log"), in_environment=False, in_file=False,
+        ("restore", "consolidate", "log", "dump"), in_environment=False, in_file=False,
     ),
     Option(
         "engine", CHOICE,
@@ -374,27 +250,28 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "scratch", DIRECTORY, "Where to work, instead of the system's place for temporary files.",
-        ("consolidate", "verify"),
+        ("consolidate", "verify", "dump"),
     ),
     Option(
-        "as", NAME, "Restore under another database name.", ("restore",), in_environment=False, in_file=False,
+        "as", NAME, "Restore or load under another database name.",
+        ("restore", "load"), in_environment=False, in_file=False,
     ),
     Option(
         "to", CHOICE, "Restore up to the newest archived transaction, which is also what happens without any target.",
-        ("restore",), choices=("latest",), in_environment=False, in_file=False,
+        ("restore", "dump"), choices=("latest",), in_environment=False, in_file=False,
     ),
     Option(
         "to_time", MOMENT,
         "Restore all that was committed up to this time, such as 2026-11-22T10:00:00Z; the zone is needed.",
-        ("restore",), in_environment=False, in_file=False,
+        ("restore", "dump"), in_environment=False, in_file=False,
     ),
     Option(
         "to_tx", TRANSACTION, "Up to this transaction, with it.",
-        ("restore", "log"), in_environment=False, in_file=False,
+        ("restore", "log", "dump"), in_environment=False, in_file=False,
     ),
     Option(
         "before_tx", TRANSACTION, "Restore up to the transaction before this one: the state before the mistake.",
-        ("restore",), in_environment=False, in_file=False,
+        ("restore", "dump"), in_environment=False, in_file=False,
     ),
     Option(
         "from_tx", TRANSACTION, "From this transaction on.", ("log",), in_environment=False, in_file=False,
@@ -460,7 +337,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "overwrite", SWITCH, "Replace the database that is there. It stays in place until the new one is complete.",
-        ("restore",), default="false", in_environment=False, in_file=False,
+        ("restore", "load", "dump"), default="false", in_environment=False, in_file=False,
     ),
     Option(
         "recover", CHOICE,
@@ -472,6 +349,7 @@ OPTIONS: tuple[Option, ...] = (
         "recover", SWITCH, "Apply the log of each chain to its full backup, in scratch, and tell whether they fit.",
         ("verify",), default="false", in_environment=False, in_file=False,
     ),
+    *OF_ARCHIVES,
     Option(
         "depth", CHOICE,
         "How deep to look: content reads every byte; structure only that all is there with its size, and every list of "

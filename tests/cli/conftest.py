@@ -76,6 +76,11 @@ FUNCTIONS = (
     ("neokeep.copies.copy", "copy_backups"),
     ("neokeep.copies.heal", "heal"),
     ("neokeep.neo4j.source", "find_source"),
+    ("neokeep.artifact.inspect", "inspect"),
+    ("neokeep.artifact.load", "load"),
+    ("neokeep.artifact.load", "read_through"),
+    ("neokeep.artifact.dump", "dump_server"),
+    ("neokeep.artifact.dump", "dump_repository"),
 )
 
 
@@ -95,6 +100,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
         module = modules.setdefault(module_name, ModuleType(module_name))
         setattr(module, name, stand_in.function(name))
         monkeypatch.setitem(sys.modules, module_name, module)
+    modules["neokeep.artifact.dump"].Wanted = SimpleNamespace  # type: ignore[attr-defined]
     return stand_in
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli import samples
+from cli import archives, samples
 from neokeep.errors import RepositoryError
 
 if TYPE_CHECKING:
@@ -59,6 +59,17 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("copy-backups@one-failed", "copy-backups --from /r --to /s", {"copy_backups": samples.PARTLY_COPIED}, 17),
     ("heal", "heal --repo /r --from /s", {"heal": samples.HEALED}, 0),
     ("heal@not-everything", "heal --repo /r --from /s", {"heal": samples.PARTLY_HEALED}, 17),
+    ("dump", "dump neo4j --home /h --to-path /dumps", {"dump_server": archives.DUMPED}, 0),
+    (
+        "dump@of-a-moment",
+        "dump neo4j --repo /r --to-tx 35023 --to-path /dumps",
+        {"dump_repository": archives.DUMPED_MOMENT},
+        0,
+    ),
+    ("inspect", "inspect /dumps", {"inspect": archives.INSPECTED}, 0),
+    ("inspect@one-is-damaged", "inspect /dumps", {"inspect": archives.ONE_DAMAGED}, 17),
+    ("load", "load /dumps/neo4j.backup --home /h", {"load": archives.LOADED}, 0),
+    ("load@info", "load /dumps/neo4j.dump --info", {"read_through": archives.READ}, 0),
     (
         "error",
         "info --repo /r",

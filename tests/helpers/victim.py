@@ -61,7 +61,7 @@ def _serve() -> None:
     sys.path.insert(0, str(TESTS))
     for module in (
         "helpers.backups", "helpers.calls", "helpers.following", "neokeep.capture.full", "neokeep.restore.restore",
-        "neokeep.repository.collect", "neokeep.repository.expire",
+        "neokeep.repository.collect", "neokeep.repository.expire", "neokeep.artifact.load",
     ):  # fmt: skip
         importlib.import_module(module)
 
@@ -111,6 +111,9 @@ def _do(order: dict[str, Any]) -> None:
     from neokeep.repository import manifest, pack
     from neokeep.restore.restore import restore
 
+    if order["do"] == "load":
+        _load(order)
+        return
     repository, home = _opened(order), Path(order["home"])
     pack.TARGET_SIZE = order.get("pack_size", pack.TARGET_SIZE)
     if order["do"] == "backup":
@@ -136,6 +139,13 @@ def _opened(order: dict[str, Any]) -> Any:
 
     identity = Path(order["identity"]) if "identity" in order else None
     return open_repository(Place(order["repository"], keys=KeySources(identity_file=identity)))
+
+
+def _load(order: dict[str, Any]) -> None:
+    """Load an archive, which stands in the place of the repository, over what is there."""
+    from neokeep import api
+
+    api.load(order["repository"], order["home"], overwrite=True)
 
 
 def _clean_up(order: dict[str, Any]) -> None:

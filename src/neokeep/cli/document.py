@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep import api, reports
+from neokeep.artifact import reports as artifacts
 from neokeep.cli import lab
 from neokeep.cli.main import MODULES, READER_GONE, commands_of
 from neokeep.config_file import SYSTEM_FILE
@@ -54,6 +55,9 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "key add": reports.KeyReport,
     "key remove": reports.KeyReport,
     "key change-passphrase": reports.KeyReport,
+    "dump": artifacts.DumpReport,
+    "load": artifacts.LoadReport,
+    "inspect": artifacts.InspectReport,
     "lab fetch": lab.LabDistribution,
     "lab versions": lab.LabVersions,
     "lab status": lab.LabServer,
@@ -75,6 +79,8 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
     reports.ChangeCounts,
     reports.VerifiedBackup,
     reports.Finding,
+    artifacts.ArtifactInfo,
+    artifacts.ArtifactChain,
     lab.LabDistribution,
     recovery_report.ComparedWorkload,
 )
@@ -82,6 +88,7 @@ FUNCTIONS = (
     api.init, api.open_repository, api.find_source, api.backup, api.archive, api.restore, api.info, api.log, api.verify,
     api.check, api.expire, api.hold, api.release, api.collect, api.rebuild_index,
     api.key_list, api.key_add, api.key_remove, api.key_change_passphrase, api.key_generate,
+    api.dump, api.load, api.inspect,
 )  # fmt: skip
 
 CONFIGURATION = f"""## The configuration file

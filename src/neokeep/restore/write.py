@@ -35,6 +35,7 @@ Others = Callable[[Lost, Callable[[Lost], Sink]], Lost]
 """Gives lost blocks to sinks that it has made for it, and returns what is still lost."""
 
 GATHER = 4 * 1024 * 1024
+"""Bytes that are written at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,13 +212,14 @@ class _Writer:
     def _flush(self) -> None:
         view = self._buffer.view[: self._filled]
         self._filled = 0
-        if not view or _is_zero(view):
+        if not view or is_zero(view):
             return
         with _opened(self._paths[self._target]) as descriptor:
             write_aligned(descriptor, view, self._start)
 
 
-def _is_zero(view: memoryview) -> bool:
+def is_zero(view: memoryview) -> bool:
+    """Tell whether all bytes are zero; there is at least one."""
     return view[0] == 0 and not np.frombuffer(view, np.uint8).any()
 
 

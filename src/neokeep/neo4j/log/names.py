@@ -25,6 +25,11 @@ def checkpoint_name(version: int) -> str:
     return f"checkpoint.{version}"
 
 
+def is_log_name(name: str) -> bool:
+    """Tell whether a file of this name belongs into a log directory."""
+    return (_LOG.fullmatch(name) or _CHECKPOINT.fullmatch(name)) is not None
+
+
 def log_versions(directory: Path) -> list[int]:
     """List the versions of the transaction log files in a directory, ascending; empty when there is none."""
     return _versions(directory, _LOG)

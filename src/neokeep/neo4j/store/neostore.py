@@ -27,6 +27,8 @@ _LONG = struct.Struct(">q")
 _LEGACY_ID = struct.Struct(">5q")
 _NOT_LEGACY = struct.unpack(">q", bytes.fromhex("CF1BBCDCB7A56463"))[0]
 _MARKER_SLOT = 4
+_STORE_UUID_SLOTS = (0, 1)
+_DATABASE_UUID_SLOTS = (2, 3)
 _STORE_ID_SLOTS = range(5, 13)
 _SERIALISATION = 1
 _SUPPORTED_FORMATS = frozenset({"aligned", "standard"})
@@ -132,6 +134,20 @@ def read_store_id(directory: Path) -> StoreId:
     store_id = parse_neostore(page, str(path))
     require_supported(store_id, str(directory))
     return store_id
+
+
+def database_ids(directory: Path) -> tuple[bytes | None, bytes]:
+    """Read the id of the database (None where it has none) and that of its store, 16 bytes each, of 5.0 and later."""
+    path = directory / NEOSTORE
+    try:
+        with path.open("rb") as file:
+            page = file.read(_HEADER_BYTES)
+    except OSError as error:
+        raise explain(error, "read", path) from error
+    store = [_slot(page, number) for number in _STORE_UUID_SLOTS]
+    database = [_slot(page, number) for number in _DATABASE_UUID_SLOTS]
+    own = None if None in database else b"".join(_LONG.pack(half or 0) for half in database)
+    return own, b"".join(_LONG.pack(half or 0) for half in store)
 
 
 def looks_like_database(directory: Path) -> bool:

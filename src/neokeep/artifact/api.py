@@ -1,0 +1,128 @@
+"""The functions of neokeep.api that deal with archives of Neo4j's own."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neokeep.errors import UsageError
+from neokeep.progress import Progress, Silent
+from neokeep.storage.place import Place
+from neokeep.workers import default_jobs
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from neokeep.artifact.reports import DumpReport, InspectReport, LoadReport
+    from neokeep.repository.repository import Repository
+
+    Directory = str | PathLike[str]
+
+_SILENT: Progress = Silent()
+
+
+def inspect(place: Directory | Place) -> InspectReport:
+    """Describe archives of Neo4j's own, `.dump` and `.backup`, by their headers: one, or all below a folder.
+
+    `place` is a path, a URL as for a repository, or a `neokeep.storage.place.Place`, which also says how to reach it.
+    """
+    from neokeep.artifact.inspect import inspect as inspect_archives
+
+    return inspect_archives(_place(place))
+
+
+def load(
+    place: Directory | Place,
+    home: Directory | None,
+    *,
+    configuration_directory: Directory | None = None,
+    loaded_as: str | None = None,
+    overwrite: bool = False,
+    progress: Progress = _SILENT,
+) -> LoadReport:
+    """Load a `.dump` or a full `.backup` into a Neo4j home; `-` is standard input.
+
+    Without a home the archive is only read to its end, which proves it whole.
+    """
+    if home is None:
+        from neokeep.artifact.load import read_through
+
+        return read_through(_place(place), progress)
+    from neokeep.artifact.load import load as load_archive
+
+    return load_archive(
+        _place(place),
+        Path(home),
+        configuration_directory=None if configuration_directory is None else Path(configuration_directory),
+        loaded_as=loaded_as,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def dump(
+    database: str,
+    to_path: Directory,
+    *,
+    home: Directory | None = None,
+    configuration_directory: Directory | None = None,
+    repository: Repository | Place | Directory | None = None,
+    label: str | None = None,
+    from_source: str | None = None,
+    to_time: datetime | None = None,
+    to_transaction: int | None = None,
+    before_transaction: int | None = None,
+    format: str = "dump",  # noqa: A002  the word of the command line
+    indexes: str = "copy",
+    overwrite: bool = False,
+    scratch: Directory | None = None,
+    jobs: int | None = None,
+    progress: Progress = _SILENT,
+) -> DumpReport:
+    """Write a database as a `.dump`, or a full `.backup`, that Neo4j's own load takes.
+
+    From the server at `home`, running or not, or from a `repository`: the backup with this label, up to a moment, or
+    the newest there is. `to_path` is a directory, a new file, or `-` for standard output.
+    """
+    from neokeep.artifact.dump import Wanted, dump_repository, dump_server
+
+    if (home is None) == (repository is None):
+        raise UsageError("a dump is made of one thing", remedy="Give either the home of a server or a repository.")
+    wanted = Wanted(
+        to_path=fspath(to_path),
+        format=format,
+        indexes=indexes,
+        overwrite=overwrite,
+        scratch=None if scratch is None else Path(scratch),
+        jobs=jobs or default_jobs(),
+    )
+    if home is not None:
+        from neokeep.neo4j.source import find_source
+
+        conf = None if configuration_directory is None else fspath(configuration_directory)
+        source = find_source(fspath(home), conf)
+        return dump_server(source, database, wanted, progress)
+    from neokeep.repository.open import open_repository
+    from neokeep.restore.targets import make_moment
+
+    opened = open_repository(_address(repository)) if isinstance(repository, str | PathLike | Place) else repository
+    if opened is None:
+        raise AssertionError("without a home there is a repository")
+    return dump_repository(
+        opened,
+        database,
+        wanted,
+        label=label,
+        from_source=from_source,
+        moment=make_moment(to_time, to_transaction, before_transaction),
+        progress=progress,
+    )
+
+
+def _address(place: Directory | Place) -> str | Place:
+    return place if isinstance(place, Place) else fspath(place)
+
+
+def _place(place: Directory | Place) -> Place:
+    return place if isinstance(place, Place) else Place(fspath(place))
