@@ -63,7 +63,11 @@ NEAREST = {
     "files.py": ("tests/test_files.py", "tests/restore", "tests/faults"),
 }
 
-POWER_LOSS = "tests/faults/test_power_loss.py"
+POWER_LOSS = {
+    "storage": "tests/faults/test_power_loss_of_repositories.py",
+    "restore": "tests/faults/test_power_loss_of_restores.py",
+    "files.py": "tests/faults/test_power_loss_of_restores.py",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,8 @@ def all_sites(root: Path) -> list[Site]:
 def tests_for(site: Site) -> tuple[str, ...]:
     """Name the tests that stand nearest to a safeguard."""
     nearest = next((tests for place, tests in NEAREST.items() if site.path.startswith(place)), ("tests",))
-    return (POWER_LOSS, *nearest) if site.kind == FSYNC and not site.path.startswith("neo4j") else nearest
+    power = tuple(test for place, test in POWER_LOSS.items() if site.path.startswith(place) and site.kind == FSYNC)
+    return (*power, *nearest)
 
 
 def killer_of(site: Site, copy: Path) -> str:

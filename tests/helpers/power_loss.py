@@ -17,8 +17,8 @@ from helpers.calls import path_of, watched
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Names = dict[str, tuple[int, bool]]
-"""What a directory holds: the inode behind each name, and whether that is a directory."""
+Names = dict[str, tuple[int, str]]
+"""What a directory holds: behind each name an inode, and `directory`, `file`, or where a symbolic link leads."""
 
 
 class Disk:
@@ -31,8 +31,7 @@ class Disk:
         self._contents: dict[int, bytes] = {}
         for folder, _, files in os.walk(root):
             self._names[os.stat(folder).st_ino] = _names_in(folder)
-            for name in files:
-                path = Path(folder, name)
+            for path in (Path(folder, name) for name in files):
                 self._contents[path.stat().st_ino] = path.read_bytes()
 
     @contextmanager
@@ -70,13 +69,21 @@ class Disk:
         folder = present.get(inode)
         newest = folder is not None and written_back(os.path.relpath(folder, self.root))
         names = _names_in(folder) if folder is not None and newest else self._names.get(inode, {})
-        for name, (child, is_directory) in names.items():
-            if is_directory:
+        for name, (child, kind) in names.items():
+            if kind == "directory":
                 self._copy(child, to / name, present, written_back)
-            else:
+            elif kind == "file":
                 (to / name).write_bytes(self._contents.get(child, b""))
+            else:
+                (to / name).symlink_to(kind)
 
 
 def _names_in(folder: str) -> Names:
     with os.scandir(folder) as entries:
-        return {entry.name: (entry.inode(), entry.is_dir(follow_symlinks=False)) for entry in entries}
+        return {entry.name: (entry.inode(), _kind(entry)) for entry in entries}
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_symlink():
+        return os.readlink(entry.path)
+    return "directory" if entry.is_dir() else "file"

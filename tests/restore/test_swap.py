@@ -232,3 +232,16 @@ def test_names_of_staging_directories_are_new_and_beside_the_place(tmp_path: Pat
     assert all(path.name.startswith(".neokeep-neo4j.") for path in (one.store, one.log))
     shared = stage(place_in(tmp_path / "s", "shared"))
     assert shared.store == shared.log
+
+
+def test_logs_that_were_set_aside_never_replace_what_came_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = place_in(tmp_path, "nothing")
+    aside = place.log.with_name(f".neokeep-{place.log.name}.0123abcd.old")
+    write_tree(aside, {"neostore.transaction.db.0": b"old"})
+    place.log.mkdir()
+    monkeypatch.setattr(os.path, "lexists", lambda _: False)
+    with pytest.raises(FileExistsError):
+        swapping._put_back_lone_logs(place)
+    assert aside.is_dir()

@@ -18,8 +18,6 @@ from neokeep.repository.collect import collect
 from neokeep.repository.expire import expire
 from neokeep.repository.expiry import Policy
 from neokeep.repository.open import init_repository, open_repository
-from neokeep.restore.restore import restore
-from neokeep.restore.targets import NEWEST, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,30 +112,3 @@ def test_what_expires_and_is_collected_takes_nothing_with_it_that_comes_back(
     power.look()
     assert power.looked > 20
     assert power.seen == {frozenset({first, second}), frozenset({second})}
-
-
-@pytest.mark.parametrize("cut", [False, True])
-def test_a_database_that_was_restored_is_durable_to_its_last_byte(tmp_path: Path, made: Synthetic, cut: bool) -> None:
-    repository = init_repository(str(tmp_path / "repository"))
-    first = take(made, repository, jobs=1)
-    for _ in range(3):
-        commit_more(made, rotate=True)
-    run_backup(made, repository)
-    target = tmp_path / "target"
-    (target / "home").mkdir(parents=True)
-    disk = Disk(target)
-    with disk.watched(lambda: None):
-        restore(
-            repository,
-            target / "home",
-            "neo4j",
-            from_source="test",
-            moment=Moment(transaction=first.last_tx + 4) if cut else NEWEST,
-            jobs=1,
-            progress=SILENT,
-        )
-    left = tmp_path / "left"
-    disk.materialise(left, lambda _: False)
-    restored = content(target / "home")
-    assert restored[0] == made.store
-    assert content(left / "home") == restored
