@@ -118,6 +118,7 @@ class InfoReport(msgspec.Struct, frozen=True, kw_only=True):
     repository: str
     repository_id: str
     format: int
+    encrypted: bool = False
     backups: tuple[BackupInfo, ...]
     damaged: tuple[Failure, ...]
     windows: tuple[WindowInfo, ...] = ()

@@ -49,7 +49,8 @@ def show_all(show_report: Callable[[InfoReport, Page], None], report: InfoReport
 
 
 def show(report: InfoReport, page: Page) -> None:
-    page.line(f"Repository {report.repository} (id {report.repository_id}, format {report.format})")
+    kept = "encrypted" if report.encrypted else "not encrypted"
+    page.line(f"Repository {report.repository} (id {report.repository_id}, format {report.format}, {kept})")
     if not report.backups:
         page.line("It holds no such backup yet. Make one with: neokeep backup --home NEO4J_HOME")
     for source in dict.fromkeys(backup.source for backup in report.backups):

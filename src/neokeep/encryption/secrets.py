@@ -11,7 +11,6 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from blake3 import blake3
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -21,7 +20,6 @@ KEY_SIZE = 32
 _BLOCK_IDS = b"neokeep block ids"
 _NAMES = b"neokeep names"
 _OBJECTS = b"neokeep objects"
-_FINGERPRINT = b"neokeep fingerprint"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -78,11 +76,6 @@ class Secrets:
     def objects(self) -> bytes:
         """The key from which those of sealed objects come: 32 bytes."""
         return derived(self.metadata, _OBJECTS)
-
-    @property
-    def fingerprint(self) -> str:
-        """Tell these secrets from others without telling them: 32 hex digits."""
-        return blake3(derived(self.metadata, _FINGERPRINT) + self.content_public).hexdigest()[:32]
 
     def __repr__(self) -> str:
         return f"Secrets(role={self.role!r})"

@@ -40,6 +40,7 @@ def describe(repository: Repository, database: str | None = None, label: str | N
         repository=repository.storage.url,
         repository_id=repository.config.repository_id,
         format=repository.config.format,
+        encrypted=repository.storage.content_keys is not None,
         backups=tuple(
             _with_proof(backup_info(item), proven.get(item.label)) for item in readable if label in (None, item.label)
         ),
