@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.backups import SILENT, check, content, expected, put_back, take
+from helpers.backups import SILENT, check, content, expected, new_repository, put_back, take
 from helpers.database import make_database, some_bytes, write_tree
+from helpers.encrypted import encrypted_repository
 from helpers.storages import MemoryStorage, Wrapped
 from helpers.txlog import flipped
 from neokeep.errors import LockedError, RepositoryError, SpaceError
@@ -41,11 +42,10 @@ NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
 class Mixed:
     """Two backups that share half of a store in the same packs, of which the first has expired."""
 
-    def __init__(self, home: Path) -> None:
-        self.storage = MemoryStorage()
+    def __init__(self, home: Path, made: tuple[Repository, MemoryStorage] | None = None) -> None:
+        self.repository, self.storage = made or new_repository()
         self.time = NOON
         self.storage.now = lambda: self.time
-        self.repository = Repository.create(self.storage)
         self.made = make_database(home)
         self.write(random.Random(1).randbytes(1_900_000))
         take(self.made, self.repository, jobs=1)
@@ -101,6 +101,17 @@ def test_a_pack_of_which_little_is_needed_is_rewritten_and_the_old_one_goes_late
     third = mixed.collect()
     assert (third.repacked_packs, third.condemned_packs, third.removed_packs) == (0, 0, 0)
     assert mixed.storage.names("condemned/") == []
+
+
+def test_packs_of_an_encrypted_repository_are_rewritten_too(tmp_path: Path) -> None:
+    mixed = Mixed(tmp_path / "home", encrypted_repository())
+    before = mixed.packs()
+    assert mixed.collect().repacked_packs
+    mixed.is_whole(tmp_path)
+    for _ in range(3):
+        mixed.collect()
+    assert before - mixed.packs()
+    mixed.is_whole(tmp_path)
 
 
 def test_a_dry_run_says_what_would_be_rewritten(mixed: Mixed) -> None:
