@@ -7,6 +7,7 @@ Command line, environment, neokeep.toml and docs/reference.md are all generated 
 from __future__ import annotations
 
 from neokeep.artifact.options import OPTIONS as OF_ARCHIVES
+from neokeep.encryption.options import KEYS, of_keys
 from neokeep.option import (
     CHOICE,
     COUNT,
@@ -31,7 +32,7 @@ from neokeep.option import (
 )
 from neokeep.storage.place import RETRIES, TIMEOUT_SECONDS
 
-__all__ = ["BY_NAME", "COUNT", "FILE", "OPTIONS", "PLACE", "SWITCH", "Kind", "Option", "Value", "options_of"]
+__all__ = ["BY_NAME", "COUNT", "FILE", "KEYS", "OPTIONS", "PLACE", "SWITCH", "Kind", "Option", "Value", "options_of"]
 
 WORK = (
     "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "expire", "hold",
@@ -43,7 +44,6 @@ ARCHIVES = ("inspect", "load", "dump")
 USES_A_REPOSITORY = (*WORK, "dump", *KEY[1:])
 REACHES_A_STORAGE = (*USES_A_REPOSITORY, "inspect", "load")
 OPENS_A_REPOSITORY = (*WORK, "dump", *OPENS)
-NEW_PASSPHRASE = ("key add", "key change-passphrase")
 LAB = (
     "lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin",
     "lab compare-recovery",
@@ -110,52 +110,7 @@ OPTIONS: tuple[Option, ...] = (
         "Exchange no more than this with the storage on average, such as 20MB/s. Not set: as fast as it goes.",
         REACHES_A_STORAGE,
     ),
-    Option(
-        "passphrase_file", FILE, "The file with the passphrase of an encrypted repository; /dev/stdin works too.",
-        OPENS_A_REPOSITORY,
-    ),
-    Option(
-        "passphrase_command", TEXT,
-        "A command that prints the passphrase, such as 'pass show neokeep'. No shell runs it.",
-        OPENS_A_REPOSITORY,
-    ),
-    Option(
-        "passphrase_prompt", SWITCH,
-        "Ask for the passphrase on the terminal, which is done there anyway where no key is given; with init, encrypt.",
-        OPENS_A_REPOSITORY, default="false", in_environment=False, in_file=False,
-    ),
-    Option(
-        "identity_file", FILE,
-        "The file with a private key (X25519, PEM) that opens an encrypted repository.",
-        OPENS_A_REPOSITORY,
-    ),
-    Option(
-        "recipient", FILE,
-        "A file with a public key (X25519, PEM): its owner can read and write. With init it may be given repeatedly.",
-        ("init", "key add"), in_environment=False, in_file=False, several=("init",),
-    ),
-    Option(
-        "writer_recipient", FILE,
-        "The same for one who can only write: make backups, and not restore them. It may be given repeatedly.",
-        ("init",), in_environment=False, in_file=False, several=("init",),
-    ),
-    Option(
-        "role", CHOICE, "Who opens the new key: a reader can do all, a writer can make backups and not restore them.",
-        ("key add",), default="reader", choices=("reader", "writer"), in_environment=False, in_file=False,
-    ),
-    Option(
-        "key_name", TEXT,
-        "What to call the new key; everybody can read it. Not set: the name of the recipient's file, or none.",
-        ("key add",), in_environment=False, in_file=False,
-    ),
-    Option(
-        "new_passphrase_file", FILE, "The file with the new passphrase. Not set: it is asked for on the terminal.",
-        NEW_PASSPHRASE, in_environment=False, in_file=False,
-    ),
-    Option(
-        "new_passphrase_command", TEXT, "A command that prints the new passphrase.",
-        NEW_PASSPHRASE, in_environment=False, in_file=False,
-    ),
+    *of_keys(OPENS_A_REPOSITORY),
     Option(
         "immutable_for", DURATION,
         "Lock what a restore needs for this time from when it is stored, such as 30d: nobody can remove it earlier. "
@@ -408,9 +363,6 @@ OPTIONS: tuple[Option, ...] = (
         "config", FILE, "The configuration file, instead of the neokeep.toml found by itself.", EVERY, in_file=False,
     ),
 )  # fmt: skip
-
-KEYS = ("passphrase_file", "passphrase_command", "identity_file", "passphrase_prompt")
-"""The options that open an encrypted repository: they are taken together, from the first place that names any."""
 
 BY_NAME = {option.name: option for option in reversed(OPTIONS)}
 """Options by name; of those that mean different things to different commands, the first."""

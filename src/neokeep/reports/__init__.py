@@ -1,0 +1,76 @@
+"""What commands and the Python API return: frozen values whose JSON form is the stable interface.
+
+Fields may be added, never removed or renamed. Times are UTC with zone; sizes are bytes. Shapes: docs/json.md.
+"""
+
+from __future__ import annotations
+
+from neokeep.reports.backups import (
+    ArchiveEvent,
+    BackupInfo,
+    BackupReport,
+    ChangeCounts,
+    ConsolidateReport,
+    Failure,
+    HoldInfo,
+    InfoReport,
+    InitReport,
+    LeftOutInfo,
+    LogReport,
+    RestoreReport,
+    TransactionInfo,
+    WindowInfo,
+)
+from neokeep.reports.keys import (
+    KeyInfo,
+    KeyListReport,
+    KeyPairReport,
+    KeyReport,
+)
+from neokeep.reports.upkeep import (
+    CheckReport,
+    CollectReport,
+    CopiedBackup,
+    CopyReport,
+    ExpireReport,
+    ExpiryLine,
+    Finding,
+    HealReport,
+    HoldReport,
+    RebuildIndexReport,
+    VerifiedBackup,
+    VerifyReport,
+)
+
+__all__ = [
+    "ArchiveEvent",
+    "BackupInfo",
+    "BackupReport",
+    "ChangeCounts",
+    "CheckReport",
+    "CollectReport",
+    "ConsolidateReport",
+    "CopiedBackup",
+    "CopyReport",
+    "ExpireReport",
+    "ExpiryLine",
+    "Failure",
+    "Finding",
+    "HealReport",
+    "HoldInfo",
+    "HoldReport",
+    "InfoReport",
+    "InitReport",
+    "KeyInfo",
+    "KeyListReport",
+    "KeyPairReport",
+    "KeyReport",
+    "LeftOutInfo",
+    "LogReport",
+    "RebuildIndexReport",
+    "RestoreReport",
+    "TransactionInfo",
+    "VerifiedBackup",
+    "VerifyReport",
+    "WindowInfo",
+]
