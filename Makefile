@@ -20,9 +20,9 @@ test: lint ## every check and every test, real servers too (minutes)
 	@echo "test: every test, on real Neo4j servers of each version"
 	@$(RUN)/pytest -n 2 --dist loadfile --durations=40 --durations-min=5
 
-quick: lint ## every check, and the tests that need no server (seconds)
-	@echo "quick: the tests that need no server"
-	@$(RUN)/pytest -m "not real" -n 2
+quick: lint ## every check, and the tests that need no server and no patience (a minute)
+	@echo "quick: the tests that need no server and break nothing on purpose, with few examples of each property"
+	@NEOKEEP_TEST_PROFILE=quick $(RUN)/pytest -q -m "not real and not faults and not slow" -n 2
 
 bench: $(READY) ## measure against Neo4j's own tools
 	@echo "bench: the same work by neokeep and by Neo4j's own tools"

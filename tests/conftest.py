@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("neokeep", deadline=None)
-settings.load_profile("neokeep")
+settings.register_profile("quick", deadline=None, max_examples=10)
+settings.load_profile(os.environ.get("NEOKEEP_TEST_PROFILE", "neokeep"))
+
+STORAGE_SERVERS = {"s3", "ssh", "azurite"}
 
 BOTH_KINDS = {
     "test_archived_log", "test_chains", "test_collect", "test_expire", "test_holds", "test_lease", "test_merging",
@@ -78,6 +82,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = ["plain"] if metafunc.definition.get_closest_marker("looks_at_names") else ["plain", "encrypted"]
         metafunc.fixturenames.append("kind_of_repository")
         metafunc.parametrize("kind_of_repository", kinds, indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what talks to a storage server, and what runs a second time with encrypted repositories."""
+    for item in items:
+        used = getattr(item, "fixturenames", ())
+        chosen = getattr(getattr(item, "callspec", None), "params", {})
+        if STORAGE_SERVERS.intersection(used) or chosen.get("kind_of_repository") == "encrypted":
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
