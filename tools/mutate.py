@@ -32,7 +32,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "src/neokeep"
 
 FSYNC, COMPARISON, IF_ABSENT = "fsync", "comparison", "create-if-absent"
-PROVING = re.compile(r"blake3\(|crc32c?\(|checksum|\bhash\b|\bidentity\b|\bdigest\b|index_name\(|unlinked\(|block_id\(")
+PROVING = re.compile(
+    r"blake3\(|crc32c?\(|checksum|\bhash\b|\bidentity\b(?!\.)|\bdigest\b|index_name\(|unlinked\(|block_id\(|sealed\(\)"
+)
 """What one side of a comparison mentions when the comparison proves bytes or a chain."""
 
 CALLS = (
@@ -44,9 +46,20 @@ CALLS = (
 )
 """Calls that are safeguards: of which kind, how they are written, and what takes their place."""
 
-AREAS = ("repository", "restore", "storage", "image", "neo4j/log", "neo4j/recovery", "neo4j/store", "capture")
+AREAS = (
+    "repository",
+    "encryption",
+    "copies",
+    "restore",
+    "storage",
+    "image",
+    "neo4j/log",
+    "neo4j/recovery",
+    "neo4j/store",
+    "capture",
+)
 NO_SAFEGUARD = (
-    "capture/copying.py", "repository/fetch.py", "repository/lease.py",
+    "capture/copying.py", "encryption/keyring.py", "repository/fetch.py", "repository/lease.py",
 )  # fmt: skip
 """Here comparisons of identities find things; nothing is proven by them."""
 
@@ -57,6 +70,8 @@ NEAREST = {
     "storage": ("tests/storage",),
     "repository": ("tests/repository", "tests/faults", "tests/capture", "tests/restore"),
     "restore": ("tests/restore", "tests/faults"),
+    "encryption": ("tests/encryption",),
+    "copies": ("tests/copies", "tests/restore", "tests/faults"),
     "image": ("tests/image", "tests/restore"),
     "neo4j": ("tests/neo4j", "tests/capture", "tests/restore"),
     "capture": ("tests/capture", "tests/faults"),
@@ -139,7 +154,7 @@ def tests_for(site: Site) -> tuple[str, ...]:
     """Name the tests that stand nearest to a safeguard."""
     nearest = next((tests for place, tests in NEAREST.items() if site.path.startswith(place)), ("tests",))
     power = tuple(test for place, test in POWER_LOSS.items() if site.path.startswith(place) and site.kind == FSYNC)
-    return (*power, *nearest)
+    return (nearest[0], *power, *nearest[1:])
 
 
 def killer_of(site: Site, copy: Path) -> str:
