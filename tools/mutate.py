@@ -39,7 +39,7 @@ PROVING = re.compile(
 
 CALLS = (
     (FSYNC, re.compile(r"(?:await )?(?:[\w.]+\.)?_?(?:fsync\w*|sync)\(.*\)", re.DOTALL), "pass"),
-    (IF_ABSENT, re.compile(r"os\.link\((.*), (.*)\)"), r"(\2.unlink(missing_ok=True), os.link(\1, \2))"),
+    (IF_ABSENT, re.compile(r"os\.link\(([^,]*), ([^,]*)\)"), r"(\2.unlink(missing_ok=True), os.link(\1, \2))"),
     (IF_ABSENT, re.compile(r"rename_new\((.*), (.*)\)"), r"os.rename(\1, \2)"),
     (IF_ABSENT, re.compile(r"sftp\.(?:link|rename)\((.*), (.*)\)"), r"sftp.posix_rename(\1, \2)"),
     (IF_ABSENT, re.compile(r"(obstore\.put\(.*)mode='create'(.*)\)"), r"\1mode='overwrite'\2)"),
