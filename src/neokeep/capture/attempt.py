@@ -16,7 +16,7 @@ from neokeep.capture.plan import explain_changes, is_dropped, plan_copy
 from neokeep.capture.void import CaptureVoid
 from neokeep.errors import SourceError
 from neokeep.files import explain
-from neokeep.neo4j.store.layout import FileKind, Listing, list_database, rebuildable
+from neokeep.neo4j.store.layout import Listing, list_database, rebuildable
 from neokeep.repository.manifest import FileEntry, LeftOut
 
 if TYPE_CHECKING:
@@ -59,16 +59,19 @@ def capture_once(
         progress.begin(f"copying {database.name}", plan.size)
         copier = FileCopier(database.store_directory, writer, reader, progress)
         copied = copier.run(plan, options, follower.check)
-        log = follower.finish()
+        try:
+            log = follower.finish()
+            after = _list(database)
+            changes = explain_changes(before, after)
+            if changes.void:
+                raise CaptureVoid(changes.void)
+            if _places(database) != places:
+                raise CaptureVoid("the directories of the database were replaced")
+            _require_same_files(database, copied, store_id)
+        finally:
+            copied.close()
     finally:
         follower.close()
-    after = _list(database)
-    changes = explain_changes(before, after)
-    if changes.void:
-        raise CaptureVoid(changes.void)
-    if _places(database) != places:
-        raise CaptureVoid("the directories of the database were replaced")
-    _require_same_files(database, copied, store_id)
     drop = copied.drop | changes.drop
     entries = [entry for path, entry in sorted(copied.entries.items()) if not is_dropped(path, drop)]
     dropped = [LeftOut(path=path, reason=reason, rebuilt=_rebuilt(path)) for path, reason in sorted(drop.items())]
@@ -110,17 +113,15 @@ def _require_same_files(database: Database, copied: Copied, store_id: str) -> No
     """A store that was replaced under the copy (a load, a restore) has other files, even if they look alike."""
     if str(database.store_id()) != store_id:
         raise CaptureVoid("the store was replaced by another one")
-    for path, inode in copied.inodes.items():
-        if copied.entries[path].kind != FileKind.RECORD_STORE.name.lower():
-            continue
+    for file in copied.record_stores:
         try:
-            same = (database.store_directory / path).stat().st_ino == inode
+            same = (database.store_directory / file.path).stat().st_ino == file.inode
         except FileNotFoundError:
             same = False
         except OSError as problem:
-            raise explain(problem, "look at", database.store_directory / path) from problem
+            raise explain(problem, "look at", database.store_directory / file.path) from problem
         if not same:
-            raise CaptureVoid(f"{path} was replaced by another file")
+            raise CaptureVoid(f"{file.path} was replaced by another file")
 
 
 def _rebuilt(path: str) -> bool:

@@ -48,12 +48,20 @@ class Extent:
 
 @dataclass(slots=True)
 class Copied:
-    """The outcome: entries and inodes by path, what must be left out with the reason, and how often was tried again."""
+    """The outcome: entries by path, what must be left out with the reason, and how often was tried again.
+
+    Record stores stay open until `close`: the number of an inode that nobody has open may be given to another file.
+    """
 
     entries: dict[str, FileEntry] = field(default_factory=dict)
-    inodes: dict[str, int] = field(default_factory=dict)
+    record_stores: list[OpenFile] = field(default_factory=list)
     drop: dict[str, str] = field(default_factory=dict)
     retries: int = 0
+
+    def close(self) -> None:
+        """Close the record stores."""
+        while self.record_stores:
+            self.record_stores.pop().close()
 
 
 class FileCopier:
@@ -100,6 +108,9 @@ class FileCopier:
 
         try:
             run_workers(work, options.jobs)
+        except BaseException:
+            self._result.close()
+            raise
         finally:
             self._opener.close()
             for file in self._open.values():
@@ -165,8 +176,10 @@ class FileCopier:
         entry = FileEntry(area="store", path=file.path, kind=file.kind.name.lower(), mode=file.mode, content=content)
         with self._lock:
             self._result.entries[file.path] = entry
-            self._result.inodes[file.path] = file.inode
             del self._open[id(file)]
+            if file.kind is FileKind.RECORD_STORE:
+                self._result.record_stores.append(file)
+                return
         file.close()
 
     def _tree_changed(self, file: OpenFile) -> bool:
