@@ -261,7 +261,8 @@ def test_at_every_step_of_a_backup_whole_runs_of_collection_may_happen(
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
-        st.tuples(st.integers(0, 40), st.sampled_from(["expire", "collect", "another backup"]), st.integers(0, 50)),
+        # All of them together stay below the patience with a writer.
+        st.tuples(st.integers(0, 40), st.sampled_from(["expire", "collect", "another backup"]), st.integers(0, 23)),
         min_size=2,
         max_size=7,
     )
