@@ -154,7 +154,8 @@ def tests_for(site: Site) -> tuple[str, ...]:
     """Name the tests that stand nearest to a safeguard."""
     nearest = next((tests for place, tests in NEAREST.items() if site.path.startswith(place)), ("tests",))
     power = tuple(test for place, test in POWER_LOSS.items() if site.path.startswith(place) and site.kind == FSYNC)
-    return (nearest[0], *power, *nearest[1:])
+    own = sorted(str(test.relative_to(ROOT)) for test in ROOT.glob(f"tests/**/test_{Path(site.path).stem}*.py"))
+    return (*own, nearest[0], *power, *nearest[1:])
 
 
 def killer_of(site: Site, copy: Path) -> str:
