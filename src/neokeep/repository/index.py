@@ -157,6 +157,21 @@ class BlockIndex:
         return result
 
 
+class RowsByPack:
+    """Some rows of an index in the order in which their blocks lie, found by pack."""
+
+    def __init__(self, index: BlockIndex, chosen: NDArray[np.bool_]) -> None:
+        rows = np.flatnonzero(chosen)
+        where = index.locate(rows)
+        order = np.lexsort((where.offset, where.pack))
+        self._rows, self._packs = rows[order], where.pack[order]
+
+    def of(self, number: int) -> NDArray[np.int64]:
+        """Return the rows of the pack of a number."""
+        first, last = np.searchsorted(self._packs, [number, number + 1])
+        return self._rows[first:last]
+
+
 class IdSet:
     """A growing set of ids: a small Python set in front of sorted arrays, so that a million cost 40 MB and not 130."""
 

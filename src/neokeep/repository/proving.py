@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from neokeep.errors import AWAY, IntegrityError, NeokeepError, RepositoryError
 from neokeep.repository.coverage import key_of
+from neokeep.repository.index import RowsByPack
 from neokeep.repository.segment import SegmentMissing, read_segment
 from neokeep.storage.base import ObjectMissing
 from neokeep.workers import run_workers
@@ -61,21 +62,16 @@ class Findings:
 
 
 class BlocksByPack:
-    """The blocks that backups need, in the order in which they lie: 40 bytes each beside the index."""
+    """The blocks that backups need, in the order in which they lie."""
 
     def __init__(self, reader: BlockReader, needed: NDArray[np.bool_]) -> None:
         self._reader = reader
-        index = self._index = reader.index
-        rows = np.flatnonzero(needed)
-        where = index.locate(rows)
-        order = np.lexsort((where.offset, where.pack))
-        self._rows = rows[order]
-        self._packs = where.pack[order]
+        self._index = reader.index
+        self._rows = RowsByPack(reader.index, needed)
 
     def bad_blocks(self, number: int, data: memoryview) -> tuple[int, list[bytes]]:
         """Decode the needed blocks of a pack; how many there are, and the ids of those that are not right."""
-        first, last = np.searchsorted(self._packs, [number, number + 1])
-        rows = self._rows[first:last]
+        rows = self._rows.of(number)
         where = self._index.locate(rows)
         ids, sizes = self._index.ids(rows), self._index.sizes(rows)
         bad: list[bytes] = []
@@ -90,8 +86,7 @@ class BlocksByPack:
 
     def count(self, number: int) -> int:
         """Tell how many needed blocks a pack has."""
-        first, last = np.searchsorted(self._packs, [number, number + 1])
-        return int(last - first)
+        return len(self._rows.of(number))
 
 
 def prove(

@@ -17,7 +17,7 @@ from blake3 import blake3
 from neokeep.errors import AWAY, IntegrityError, LockedError, NeokeepError, RepositoryError
 from neokeep.repository.condemned import condemn
 from neokeep.repository.fetch import LARGEST_GAP, LONGEST_READ
-from neokeep.repository.index import encode_index, index_name
+from neokeep.repository.index import RowsByPack, encode_index, index_name
 from neokeep.repository.pack import TARGET_SIZE, PackBuilder, pack_name
 from neokeep.repository.reader import BlockReader
 from neokeep.storage.base import ObjectExists
@@ -111,7 +111,7 @@ def repack(
     if not plan:
         return done
     progress.begin("rewriting packs", sum(one.needed for one in plan))
-    by_pack = _RowsByPack(reader.index, rows)
+    by_pack = RowsByPack(reader.index, rows)
     try:
         for at in range(0, len(plan), BATCH):
             _Batch(repository, reader, by_pack, lease, progress, done).run(plan[at : at + BATCH])
@@ -125,20 +125,6 @@ def repack(
     return done
 
 
-class _RowsByPack:
-    """The needed rows of each pack, in the order in which they lie."""
-
-    def __init__(self, index: BlockIndex, rows: NDArray[np.bool_]) -> None:
-        chosen = np.flatnonzero(rows)
-        where = index.locate(chosen)
-        order = np.lexsort((where.offset, where.pack))
-        self._rows, self._packs = chosen[order], where.pack[order]
-
-    def of(self, number: int) -> NDArray[np.int64]:
-        first, last = np.searchsorted(self._packs, [number, number + 1])
-        return self._rows[first:last]
-
-
 class _Batch:
     """Some old packs that are copied, and condemned together at the end."""
 
@@ -146,7 +132,7 @@ class _Batch:
         self,
         repository: Repository,
         reader: BlockReader,
-        by_pack: _RowsByPack,
+        by_pack: RowsByPack,
         lease: Lease,
         progress: Progress,
         done: Repacked,
@@ -161,7 +147,7 @@ class _Batch:
         self._done = done
 
     def run(self, plan: Sequence[Rewrite]) -> None:
-        builder = PackBuilder(self._store, self._storage.content_keys)
+        builder = PackBuilder(self._create, self._storage.content_keys)
         copied: list[Rewrite] = []
         try:
             for one in plan:
@@ -218,9 +204,6 @@ class _Batch:
                     f"{pack_name(pack.identity)} was stored and is not what was written",
                     remedy="Look at the storage; the packs that it was to replace are untouched.",
                 )
-
-    def _store(self, name: str, data: memoryview) -> None:
-        self._create(name, data)
 
     def _create(self, name: str, data: bytes | memoryview) -> None:
         try:
