@@ -114,3 +114,9 @@ def test_damage_of_each_kind_is_found(start_server: StartServer) -> None:
     assert not report.ok
     for words in ("total: 20001", "sequence 0: ", "10000 was acknowledged", "only 1 was attempted", "without a token"):
         assert any(words in finding for finding in report.findings), words
+    server.kill()
+    store = server.home / "data" / "databases" / "neo4j" / "neostore.propertystore.db"
+    store.write_bytes(bytes(range(256)) * 256)
+    server.start()
+    (finding,) = verify_invariants(server.bolt_uri, patience=5).findings
+    assert finding.startswith("neo4j does not answer: ")

@@ -33,19 +33,26 @@ Row = dict[str, Any]
 GONE: tuple[type[Exception], ...] = (ServiceUnavailable, SessionExpired, DriverError, OSError)
 REFUSED: tuple[type[Exception], ...] = (Neo4jError,)
 
+PATIENCE = 60
+"""Seconds of trying again. A database that Neo4j could not start answers every statement as if it were passing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
     """A driver's session with the one method that the lab needs."""
 
     session: neo4j.Session
+    patience: float = PATIENCE
 
     def run(self, statement: str, **parameters: Any) -> list[Row]:
-        """Run a statement in a transaction of its own; deadlocks and the like are tried again."""
+        """Run a statement in a transaction of its own; deadlocks and the like are tried again, within the patience."""
+        deadline = time.monotonic() + self.patience
         while True:
             try:
                 return self._once(statement, parameters)
             except TransientError:
+                if time.monotonic() >= deadline:
+                    raise
                 time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 -- only to get out of step
 
     def _once(self, statement: str, parameters: Row) -> list[Row]:
@@ -60,10 +67,10 @@ class Session:
 
 
 @contextlib.contextmanager
-def connected(uri: str, database: str = "neo4j") -> Iterator[Session]:
+def connected(uri: str, database: str = "neo4j", patience: float = PATIENCE) -> Iterator[Session]:
     """Open one session on a server without authentication."""
     with GraphDatabase.driver(uri, connection_timeout=10) as driver, driver.session(database=database) as session:
-        yield Session(session)
+        yield Session(session, patience)
 
 
 def is_shutdown(failure: Exception) -> bool:

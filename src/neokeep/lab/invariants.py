@@ -11,13 +11,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from neokeep.lab.bolt import REFUSED, Row, Session, connected
+from neokeep.lab.bolt import GONE, PATIENCE, REFUSED, Row, Session, connected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 SAMPLE = 500
-LONGEST_POPULATION = 600
+STALLED = 60
+"""Seconds without progress after which an index is taken for one that will never be whole."""
 SETTLED = 3
 """Seconds in which an index that is whole goes online, unless it is that of a constraint which was never made."""
 
@@ -82,27 +83,38 @@ def verify_invariants(
     acknowledged: Mapping[int, int] | None = None,
     attempted: Mapping[int, int] | None = None,
     database: str = "neo4j",
+    patience: float = PATIENCE,
 ) -> InvariantReport:
-    """Check every invariant; sequences have to reach `acknowledged` and must not pass `attempted`, where given."""
-    with connected(uri, database) as session:
-        _await_indexes(session)
-        findings: list[str] = []
-        accounts = _row(session, "MATCH (a:Account) RETURN count(a) AS number, sum(a.balance) AS total")
-        sequences = {row["writer"]: row["last"] for row in session.run(STEPS)}
-        checks: tuple[Callable[[Session], Iterator[str]], ...] = (
-            _money,
-            lambda s: _sequences(s, acknowledged or {}, attempted or {}),
-            _range_index,
-            _fulltext_index,
-            _counts,
-            _indexes_online,
-            _everything_reads,
-        )
-        for check in checks:
-            try:
-                findings += check(session)
-            except REFUSED as failure:
-                findings.append(f"a query failed: {failure}")
+    """Check every invariant; sequences have to reach `acknowledged` and must not pass `attempted`, where given.
+
+    A database that does not answer within `patience` seconds is a finding.
+    """
+    try:
+        with connected(uri, database, patience) as session:
+            return _report(session, acknowledged or {}, attempted or {})
+    except (*REFUSED, *GONE) as failure:
+        return InvariantReport((f"{database} does not answer: {failure}",), accounts=0, total=0)
+
+
+def _report(session: Session, acknowledged: Mapping[int, int], attempted: Mapping[int, int]) -> InvariantReport:
+    _await_indexes(session)
+    findings: list[str] = []
+    accounts = _row(session, "MATCH (a:Account) RETURN count(a) AS number, sum(a.balance) AS total")
+    sequences = {row["writer"]: row["last"] for row in session.run(STEPS)}
+    checks: tuple[Callable[[Session], Iterator[str]], ...] = (
+        _money,
+        lambda s: _sequences(s, acknowledged, attempted),
+        _range_index,
+        _fulltext_index,
+        _counts,
+        _indexes_online,
+        _everything_reads,
+    )
+    for check in checks:
+        try:
+            findings += check(session)
+        except REFUSED as failure:
+            findings.append(f"a query failed: {failure}")
     return InvariantReport(tuple(findings), accounts["number"], accounts["total"], sequences)
 
 
@@ -217,15 +229,13 @@ def _await_indexes(session: Session) -> None:
     Not db.awaitIndexes: a crash may leave the index of a uniqueness constraint whose constraint was not made yet. Such
     an index is whole and waits for its constraint for ever, and the procedure with it.
     """
-    deadline = time.monotonic() + LONGEST_POPULATION
-    settled_since = time.monotonic()
-    while time.monotonic() < deadline:
-        pending = [row for row in session.run(INDEXES) if row["state"] == "POPULATING"]
-        if not pending:
-            return
-        if not all(_waits_for_constraint(row) for row in pending):
-            settled_since = time.monotonic()
-        if time.monotonic() - settled_since > SETTLED:
+    before: list[Row] = []
+    changed = time.monotonic()
+    while pending := [row for row in session.run(INDEXES) if row["state"] == "POPULATING"]:
+        if pending != before:
+            before, changed = pending, time.monotonic()
+        patience = SETTLED if all(_waits_for_constraint(row) for row in pending) else STALLED
+        if time.monotonic() - changed > patience:
             return
         time.sleep(0.1)
 
