@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +30,7 @@ def stat(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the machine is said to have worked until now, in seconds; windows have no length."""
     seconds = [100.0]
     monkeypatch.setattr(courtesy, "_busy_seconds", lambda _: seconds[0])
+    monkeypatch.setattr(courtesy, "_kernel_seconds", dict)
     monkeypatch.setattr(courtesy, "WINDOW_SECONDS", 0.0)
     return seconds
 
@@ -86,6 +88,29 @@ def test_what_is_not_own_work_is_that_of_others(stat: list[float], monkeypatch: 
     own[0] += 1
     stat[0] += 4
     assert bystanders.used() == pytest.approx(1.5)
+
+
+def test_what_the_kernel_writes_to_disk_is_not_taken_for_the_work_of_others(
+    stat: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, kernel = [50.0], {"30": 7.0, "31": 9.0}
+    monkeypatch.setattr(time, "process_time", lambda: 5.0)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(courtesy, "_kernel_seconds", lambda: dict(kernel))
+    bystanders = Bystanders()
+    now[0] += 2
+    stat[0] += 4
+    kernel["30"] += 1
+    del kernel["31"]
+    kernel["32"] = 0.5
+    assert bystanders.used() == pytest.approx(1.25)
+
+
+@pytest.mark.skipif(not Path("/proc/2/comm").exists(), reason="threads of the kernel cannot be seen here")
+def test_threads_of_the_kernel_are_told_from_processes() -> None:
+    seconds = courtesy._kernel_seconds()
+    assert len(seconds) > 1
+    assert str(os.getpid()) not in seconds
 
 
 @pytest.mark.usefixtures("spinning")

@@ -72,6 +72,16 @@ def test_a_full_footer_begins_a_new_pack(monkeypatch: pytest.MonkeyPatch) -> Non
     assert room <= packs.FOOTER_ROOM
 
 
+def test_a_smaller_first_pack_is_followed_by_whole_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packs, "TARGET_SIZE", packs.HEAD_SIZE + 8 * 101)
+    builder = PackBuilder(lambda name, view: None, first=0.5)
+    for number in range(16):
+        builder.add(block_id(bytes([number])), 0, bytes([number]) * 100, 100)
+    builder.flush()
+    builder.close()
+    assert [len(pack.entries) for pack in builder.packs] == [3, 8, 5]
+
+
 def test_nothing_makes_no_pack() -> None:
     assert build([]) == ([], {})
 

@@ -13,6 +13,7 @@ import platform
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from neokeep.workers import processors
 
@@ -32,26 +33,35 @@ LEAST = 0.1
 
 WINDOW_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.0
-_WORK_COLUMNS = (0, 1, 2, 5, 6)
-"""Columns of /proc/stat that are work of this machine: user, nice, system, irq, softirq."""
+_WORK_COLUMNS = (0, 1, 2)
+"""Columns of /proc/stat that processes work in: user, nice, system."""
+
+_KERNEL = "2"
+"""The process that all threads of the kernel come from, where the kernel's own processes can be seen."""
 
 
 class Bystanders:
-    """What all other processes use of the processors this one may run on; shared by the threads of one copy."""
+    """What all other processes use of the processors this one may run on; shared by the threads of one copy.
+
+    Threads of the kernel are not counted: most of their work is to write what this backup stored to its disk.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._processors = sorted(os.sched_getaffinity(0))
         self._used = 0.0
+        self._kernel = _kernel_seconds()
         self._at, self._all, self._own = self._sample()
 
     def used(self) -> float:
         """Return the number of processors others used in the last WINDOW_SECONDS; 0 where the kernel does not tell."""
         with self._lock:
             if time.monotonic() - self._at >= WINDOW_SECONDS:
+                kernel = _kernel_seconds()
                 at, busy, own = self._sample()
-                self._used = max(0.0, (busy - self._all) - (own - self._own)) / (at - self._at)
-                self._at, self._all, self._own = at, busy, own
+                threads = sum(max(0.0, ran - self._kernel.get(thread, 0.0)) for thread, ran in kernel.items())
+                self._used = max(0.0, (busy - self._all) - (own - self._own) - threads) / (at - self._at)
+                self._at, self._all, self._own, self._kernel = at, busy, own, kernel
             return self._used
 
     def _sample(self) -> tuple[float, float, float]:
@@ -104,6 +114,20 @@ def _busy_seconds(numbers: list[int]) -> float:
             if name in names:
                 ticks += sum(int(columns[column]) for column in _WORK_COLUMNS)
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _kernel_seconds() -> dict[str, float]:
+    """Return what each thread of the kernel worked since its start; nothing where they cannot be seen."""
+    seconds: dict[str, float] = {}
+    with suppress(OSError):
+        if Path("/proc", _KERNEL, "comm").read_text(encoding="utf-8") != "kthreadd\n":
+            return seconds
+        for thread in Path("/proc", _KERNEL, "task", _KERNEL, "children").read_text(encoding="ascii").split():
+            with suppress(OSError):  # It ended meanwhile.
+                # The name, in parentheses, may hold anything.
+                fields = Path("/proc", thread, "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+                seconds[thread] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds
 
 
 def _lower_priority() -> None:

@@ -70,10 +70,14 @@ class PackBuilder:
     """Collects blocks in one aligned buffer and hands whole packs to `store`. One per thread.
 
     With keys, each block is sealed on its way into the buffer: its number is its offset, which no other block has.
+    The first pack is stored when it has the part `first` of a whole one.
     """
 
-    def __init__(self, store: Callable[[str, memoryview], None], keys: ContentKeys | None = None) -> None:
+    def __init__(
+        self, store: Callable[[str, memoryview], None], keys: ContentKeys | None = None, first: float = 1.0
+    ) -> None:
         self._store = store
+        self._target = int(first * TARGET_SIZE)
         self._keys = keys
         self._seal: Seal | None = None
         self._buffer = AlignedBuffer(TARGET_SIZE + FOOTER_ROOM)
@@ -94,7 +98,7 @@ class PackBuilder:
         """Append one block; stores the pack first when this block would not fit any more."""
         plain = memoryview(payload).nbytes + 1
         stored = plain if self._seal is None else plain + _TAG
-        if self._end + stored > TARGET_SIZE or len(self._entries) >= MOST_ENTRIES * _ENTRY.size:
+        if self._end + stored > self._target or len(self._entries) >= MOST_ENTRIES * _ENTRY.size:
             self.flush()
         view = self._buffer.view
         if self._seal is None:
@@ -129,6 +133,7 @@ class PackBuilder:
         self._store(pack_name(identity), view)
         seal = b"" if self._seal is None else self._seal.head
         self.packs.append(Pack(identity, size, np.frombuffer(footer, ENTRY), seal))
+        self._target = TARGET_SIZE
         self._restart()
 
     def close(self) -> None:

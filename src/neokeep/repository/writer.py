@@ -53,6 +53,9 @@ class LendsWorkers(Protocol):
 
 
 COMPRESSION_LEVEL = 1
+FIRST_PACKS = (1.0, 0.5, 0.75, 0.25)
+"""Parts of a whole pack that the first ones of the threads have: threads that work alike must not all store at once."""
+
 INDEX_EVERY = 1 << 18
 """Blocks after which an index object is written in the middle of a backup: bounds memory on large stores."""
 
@@ -93,7 +96,7 @@ class BlockWriter:
         """Lend a writing end to one thread; the next borrower goes on with the pack that this one began."""
         with self._lock:
             if not self._idle:
-                self._idle.append(BlockWorker(self))
+                self._idle.append(BlockWorker(self, FIRST_PACKS[len(self._workers) % len(FIRST_PACKS)]))
                 self._workers.append(self._idle[-1])
             worker = self._idle.pop()
         try:
@@ -199,11 +202,11 @@ class BlockWriter:
 class BlockWorker:
     """The writing end of one thread."""
 
-    def __init__(self, writer: BlockWriter) -> None:
+    def __init__(self, writer: BlockWriter, first: float = 1.0) -> None:
         self._writer = writer
         self._encoder = BlockEncoder(COMPRESSION_LEVEL)
         self._key = writer.keys.block_ids if writer.keys is not None else None
-        self._builder = PackBuilder(writer.store_pack, writer.keys)
+        self._builder = PackBuilder(writer.store_pack, writer.keys, first)
 
     def put(self, contents: Sequence[memoryview], record_size: int = 0) -> bytes:
         """Store some blocks, those of a record store with the size of its records; return their ids, concatenated."""
