@@ -12,14 +12,15 @@ import pytest
 from helpers.backups import check, content, expected, put_back, take
 from helpers.chains import commit_more, run_backup
 from helpers.database import make_database
+from helpers.doors import door
 from helpers.following import FakeClock, Followed, options_of
 from helpers.storages import MemoryStorage, Wrapped
 from helpers.victim import Victim, steps
 from neokeep.capture import chain as chains
 from neokeep.repository import merging
 from neokeep.repository.chains import chain_of
+from neokeep.repository.manifest import manifest_name
 from neokeep.repository.merging import merge_segments
-from neokeep.repository.open import init_repository, open_repository
 from neokeep.repository.repository import Repository
 from neokeep.repository.segment import list_segments, read_segment
 
@@ -67,9 +68,9 @@ def require_whole(made: Synthetic, repository: Repository, base: str, reported: 
     return reached
 
 
-def require_it_goes_on(made: Synthetic, memory: MemoryStorage, base: str, home: Path) -> None:
+def require_it_goes_on(made: Synthetic, repository: Repository, memory: MemoryStorage, base: str, home: Path) -> None:
     """Prove that another archiver goes on with the same chain, up to the newest transaction and without a gap."""
-    following = Followed(made, memory=memory)
+    following = Followed(made, memory=memory, repository=repository)
     for _ in range(3):
         following.tick(61)
     assert {event.chain for event in following.told("following")} == {base}
@@ -89,9 +90,8 @@ def copied_from(place: Path) -> MemoryStorage:
     return memory
 
 
-def prepare(place: Path, made: Synthetic) -> str:
-    """A repository in which an archiver has much to do at once: to ship, to merge, and to remove what was merged."""
-    repository = init_repository(str(place))
+def prepare(repository: Repository, place: Path, made: Synthetic) -> str:
+    """Give an archiver much to do at once: to ship, to merge, and to remove what was merged."""
     base = take(made, repository).label
     for _ in range(MERGE):
         commit_more(made, 1)
@@ -99,47 +99,49 @@ def prepare(place: Path, made: Synthetic) -> str:
     path = chain_of(repository, repository.manifest(base)).segments
     assert merge_segments(repository.storage, path) is not None
     long_ago = time.time() - 7200
-    for segment in list_segments(repository.storage, base):
-        os.utime(place / segment.name, (long_ago, long_ago))
+    for stored in (place / "segments").rglob("*"):
+        os.utime(stored, (long_ago, long_ago))
     for _ in range(MERGE):
         commit_more(made, 1, rotate=True)
         run_backup(made, repository)
-    for manifest in place.glob("backups/*I"):
-        manifest.unlink()
+    for item in repository.manifests():
+        if item.label.endswith("I"):
+            repository.storage.delete(manifest_name(item.label))
     commit_more(made, 2)
     commit_more(made, 2, rotate=True)
     return base
 
 
-def test_whatever_call_it_is_killed_at(tmp_path: Path, victim: Victim) -> None:
-    origin, made = tmp_path / "origin", make_database(tmp_path / "home")
-    base = prepare(origin, made)
+@pytest.mark.parametrize("kind", ["plain", "encrypted"])
+def test_whatever_call_it_is_killed_at(tmp_path: Path, victim: Victim, kind: str) -> None:
+    origin, made, way = tmp_path / "origin", make_database(tmp_path / "home"), door(kind, tmp_path)
+    base = prepare(way.create(origin), origin, made)
     told = tmp_path / "told"
-    order = {"told": str(told), "merge": MERGE, "segment_size": 400, "ticks": 2}
+    order = {"told": str(told), "merge": MERGE, "segment_size": 400, "ticks": 2, **way.order}
     shutil.copytree(origin, tmp_path / "whole")
-    before = names_of(origin, base)
+    before = names_of(way.open(origin), base)
     calls = victim.calls_of("archive", tmp_path / "whole", made.home, **order)
-    after = names_of(tmp_path / "whole", base)
+    after = names_of(way.open(tmp_path / "whole"), base)
     assert len(before - after) >= MERGE, "nothing was removed"
     assert any(last - first >= MERGE for first, last in after - before), "nothing was merged"
     assert calls > 30
     reached: list[int] = []
-    for step in steps(calls, most=40):
+    for step in steps(calls, most=40 if kind == "plain" else 15):
         place = tmp_path / "killed"
         shutil.copytree(origin, place)
         answer = victim.order("archive", place, made.home, kill_at=step, **order)
         assert answer == "killed" or answer.startswith("done")
         reported = max(map(int, told.read_text().split()), default=0)
-        repository = open_repository(str(place))
-        reached.append(require_whole(made, repository, base, reported, tmp_path / "restored"))
-        require_it_goes_on(made, copied_from(place), base, tmp_path / "restored")
+        reached.append(require_whole(made, way.open(place), base, reported, tmp_path / "restored"))
+        memory = copied_from(place)
+        require_it_goes_on(made, way.open_copy(memory), memory, base, tmp_path / "restored")
         shutil.rmtree(place)
     assert reached[0] < made.logs[-1].last_transaction == reached[-1]
     assert len(set(reached)) > 3
 
 
-def names_of(place: Path, base: str) -> set[tuple[int, int]]:
-    segments = list_segments(open_repository(str(place)).storage, base)
+def names_of(repository: Repository, base: str) -> set[tuple[int, int]]:
+    segments = list_segments(repository.storage, base)
     return {(segment.first, segment.last) for segment in segments}
 
 
@@ -187,5 +189,5 @@ def test_whatever_call_of_the_storage_it_ends_at(tmp_path: Path) -> None:
         assert attempt.ended
         repository = Repository.open(attempt.memory)
         require_whole(attempt.made, repository, attempt.base, attempt.reported, tmp_path / "restored")
-        require_it_goes_on(attempt.made, attempt.memory, attempt.base, tmp_path / "restored")
+        require_it_goes_on(attempt.made, repository, attempt.memory, attempt.base, tmp_path / "restored")
         shutil.rmtree(tmp_path / "home")

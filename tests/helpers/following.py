@@ -64,7 +64,10 @@ def options_of(
 
 
 class Followed:
-    """A database, a repository in memory, and a follower; `storage` is what the follower sees of the repository."""
+    """A database, a repository in memory, and a follower; `storage` is what the follower sees of the repository.
+
+    `repository` is the one in `memory` where it cannot be opened without a key.
+    """
 
     def __init__(
         self,
@@ -75,16 +78,19 @@ class Followed:
         storage: Storage | None = None,
         clock: FakeClock | None = None,
         source: Source | None = None,
+        repository: Repository | None = None,
     ) -> None:
         self.made = made
         self.memory = memory or MemoryStorage()
-        self.repository = Repository.open(self.memory) if self.memory.objects else Repository.create(self.memory)
+        self.repository = repository or (
+            Repository.open(self.memory) if self.memory.objects else Repository.create(self.memory)
+        )
         self.clock = clock or FakeClock()
         self.events: list[ArchiveEvent] = []
         self.follower = Follower(
             source or made.source,
             made.database,
-            Repository.open(storage or self.memory),
+            repository or Repository.open(storage or self.memory),
             options or options_of(),
             self.events.append,
             clock=self.clock.clock,
