@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 
 from helpers.calls import Killed, killed_at, recorded
 from helpers.database import write_tree
+from helpers.power_loss import Disk
 from neokeep import files
 from neokeep.errors import NeokeepError, RepositoryError
 from neokeep.restore import swap as swapping
@@ -107,6 +109,36 @@ def test_a_swap_that_is_killed_anywhere_shows_the_old_or_the_new_and_never_a_mix
     assert outcomes[-1] == ("new", "new")
     turned = outcomes.index(("new", "new"))
     assert set(outcomes[turned:]) == {("new", "new")}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("written_back", ["nothing", "databases", "transactions", "everything"])
+def test_whenever_the_power_fails_the_old_or_the_new_is_there_and_in_the_end_nothing_else(
+    tmp_path: Path, state: str, written_back: str
+) -> None:
+    root, left = tmp_path / "root", tmp_path / "left"
+    place = place_in(root, state)
+    old, staging = seen(place), staged(place, b"new")
+    disk = Disk(root)
+    outcomes: list[Seen] = []
+
+    def survives(folder: str) -> bool:
+        return written_back == "everything" or written_back in folder.split("/")
+
+    def look() -> None:
+        disk.materialise(left, survives)
+        found = Place(left / place.store.relative_to(root), left / place.log.relative_to(root))
+        settle(found)
+        outcomes.append(seen(found))
+        assert outcomes[-1] in (old, ("new", "new")), len(outcomes)
+        shutil.rmtree(left)
+
+    with disk.watched(look):
+        swap(place, staging)
+    look()
+    assert (outcomes[0], outcomes[-1]) == (old, ("new", "new"))
+    disk.materialise(left, survives)
+    assert not (left / place.store.relative_to(root) / swapping.LINK).is_symlink()
 
 
 @pytest.mark.parametrize("state", STATES)
