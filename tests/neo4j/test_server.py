@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from neokeep.errors import LockedError, SourceError
+from neokeep.neo4j import server as server_module
 from neokeep.neo4j.admin import Admin
 from neokeep.neo4j.distribution import Distribution
 from neokeep.neo4j.server import Server
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import StartServer
 
 
@@ -33,6 +36,26 @@ def test_the_bolt_address_is_the_one_of_the_configuration(tmp_path: Path) -> Non
     assert make_home(tmp_path / "a").bolt_uri == "bolt://127.0.0.1:7687"
     assert make_home(tmp_path / "b", "server.bolt.listen_address=0.0.0.0:7688\n").bolt_uri == "bolt://127.0.0.1:7688"
     assert make_home(tmp_path / "c", "dbms.connector.bolt.listen_address=:7689\n").bolt_uri == "bolt://127.0.0.1:7689"
+
+
+LEADER_GONE = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+print("ready", flush=True)
+ctypes.CDLL(None).syscall(60 if __import__("platform").machine() == "x86_64" else 93, 0)
+"""
+
+
+def test_a_process_whose_first_thread_is_gone_and_others_are_not_still_has_its_files_open() -> None:
+    with subprocess.Popen([sys.executable, "-c", LEADER_GONE], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        status, deadline = Path("/proc", str(process.pid), "stat"), time.monotonic() + 20
+        while b") Z " not in status.read_bytes() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert server_module._is_dying(process.pid)
+        process.kill()
+    assert not server_module._is_dying(process.pid)
 
 
 def test_the_pid_of_a_stranger_is_not_believed_and_never_signalled(tmp_path: Path) -> None:

@@ -13,14 +13,13 @@ import signal
 import socket
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep.errors import LockedError, SourceError
 from neokeep.neo4j.configuration import Configuration, configuration_directory, read_configuration
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from neokeep.neo4j.distribution import Distribution
 
 DEFAULT_HEAP = "1g"
@@ -187,13 +186,14 @@ class Server:
 
 
 def _is_dying(pid: int) -> bool:
-    """Tell whether a process without a command line still has files open: it is there and not yet a zombie."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as status:
-            state = status.read().rpartition(b")")[2].split()[0]
-    except OSError:
+    """Tell whether a process without a command line still has files open: any thread of it is not yet a zombie."""
+    if _command_line(pid):
         return False
-    return not _command_line(pid) and state not in (b"Z", b"X")
+    for thread in Path("/proc").glob(f"{pid}/task/*/stat"):
+        with contextlib.suppress(OSError):
+            if thread.read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X"):
+                return True
+    return False
 
 
 def _command_line(pid: int) -> list[bytes]:
