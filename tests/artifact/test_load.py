@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.artifacts import MAGICS, artifact, differential, tar_of
 from helpers.backups import content
 from helpers.database import Synthetic, make_database
+from helpers.properties import examples
 from helpers.victim import Victim, steps
 from neokeep import api
 from neokeep.errors import IntegrityError, LockedError, NeokeepError, SourceError, SpaceError, UsageError
@@ -148,7 +149,7 @@ def test_a_bad_archive_leaves_an_empty_home_empty(tmp_path: Path, made: Syntheti
     assert not list((tmp_path / "home").iterdir())
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(data=st.data(), magic=st.sampled_from(MAGICS))
 def test_whatever_is_wrong_with_the_bytes_the_target_is_the_old_database_or_the_new_one(
     made: Synthetic, data: st.DataObject, magic: str
