@@ -96,6 +96,7 @@ def test_what_a_server_leaves_behind_is_not_loaded(tmp_path: Path, made: Synthet
     assert content(tmp_path / "home") == (made.store, made.log)
 
 
+@pytest.fixture(scope="module")
 def bad_archives(made: Synthetic) -> dict[str, bytes]:
     files = files_of(made)
     damaged_log = files | {
@@ -127,8 +128,8 @@ BAD = (
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_bad_archive_leaves_the_target_untouched(tmp_path: Path, made: Synthetic, what: str) -> None:
-    path = write(tmp_path / "neo4j.dump", bad_archives(made)[what])
+def test_a_bad_archive_leaves_the_target_untouched(tmp_path: Path, bad_archives: dict[str, bytes], what: str) -> None:
+    path = write(tmp_path / "neo4j.dump", bad_archives[what])
     make_database(tmp_path / "home", seed=50)
     before = everything(tmp_path / "home")
     with pytest.raises((IntegrityError, SourceError)) as refused:
@@ -141,8 +142,8 @@ def test_a_bad_archive_leaves_the_target_untouched(tmp_path: Path, made: Synthet
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_bad_archive_leaves_an_empty_home_empty(tmp_path: Path, made: Synthetic, what: str) -> None:
-    path = write(tmp_path / "neo4j.dump", bad_archives(made)[what])
+def test_a_bad_archive_leaves_an_empty_home_empty(tmp_path: Path, bad_archives: dict[str, bytes], what: str) -> None:
+    path = write(tmp_path / "neo4j.dump", bad_archives[what])
     (tmp_path / "home").mkdir()
     with pytest.raises((IntegrityError, SourceError)):
         api.load(path, tmp_path / "home")
