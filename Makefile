@@ -6,6 +6,9 @@ VENV := .venv
 RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Tests start neokeep hundreds of times, and each would compile all of it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test quick bench mutate lint format clean
 

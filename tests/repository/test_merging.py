@@ -149,7 +149,7 @@ ARRIVALS: dict[str, Callable[[random.Random], int]] = {
 
 
 @pytest.mark.parametrize("kind", ARRIVALS)
-@pytest.mark.parametrize("at_once", [1, 7, 60, 5000])
+@pytest.mark.parametrize("at_once", [pytest.param(1, marks=pytest.mark.slow), 7, 60, 5000])
 def test_of_five_thousand_segments_few_are_left_and_no_byte_is_rewritten_often(kind: str, at_once: int) -> None:
     chance = random.Random(at_once)
     sizes = [ARRIVALS[kind](chance) for _ in range(5000)]

@@ -65,6 +65,7 @@ def test_every_safeguard_of_the_project_can_be_taken_out(mutate: ModuleType) -> 
         assert all((ROOT / tests).exists() for tests in mutate.tests_for(site))
 
 
+@pytest.mark.slow
 def test_the_list_names_each_with_its_place() -> None:
     ran = subprocess.run(
         [sys.executable, ROOT / "tools" / "mutate.py", "--list", "storage/local.py"],

@@ -134,7 +134,7 @@ def each_kind(kernel: int) -> Iterator[bytes]:
     yield schema(kernel, 3, rule(kernel), rule(kernel), with_map=True)
 
 
-@pytest.mark.parametrize("kernel", [4, 9, 20, 32])
+@pytest.mark.parametrize("kernel", [4, *(pytest.param(kernel, marks=pytest.mark.slow) for kernel in (9, 20)), 32])
 def test_a_transaction_that_ends_at_any_byte_is_seen_through(plain: Callable[..., int], kernel: int) -> None:
     for command in each_kind(kernel):
         for cut in range(len(command)):
