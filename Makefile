@@ -6,6 +6,9 @@ VENV := .venv
 RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Tests start neokeep hundreds of times, and each would compile all of it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test quick bench mutate lint format clean
 
@@ -18,7 +21,7 @@ demo: $(READY) ## back up and restore a running Neo4j, from nothing
 
 test: lint ## every check and every test, real servers too (minutes)
 	@echo "test: every test, on real Neo4j servers of each version"
-	@$(RUN)/pytest -n 2 --dist loadfile --durations=40 --durations-min=5
+	@$(RUN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=5
 
 quick: lint ## every check, and the tests that need no server and no patience (a minute)
 	@echo "quick: the tests that need no server and break nothing on purpose, with few examples of each property"

@@ -31,6 +31,12 @@ BOTH_KINDS = {
 }  # fmt: skip
 """Modules whose tests run with repositories that are not encrypted and with encrypted ones."""
 
+LONGEST = (
+    "test_point_in_time", "test_dump_and_load", "test_chain_breaks", "test_native_recovery", "test_online",
+    "test_workload", "test_archive_killed", "test_archive", "test_broken_rules", "test_disturbed",
+)  # fmt: skip
+"""Modules that take minutes, the longest first."""
+
 VERSIONS = ("4.4.48", "5.26.30", "2026.08.1")
 
 
@@ -85,7 +91,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what talks to a storage server, and what runs a second time with encrypted repositories."""
+    """Mark as slow what talks to a storage server, and what runs a second time with encrypted repositories.
+
+    Long modules come first, then the others with servers: at the end two workers share short ones, and none is idle.
+    """
+    real = {item.path for item in items if item.get_closest_marker("real")}
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.stem
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST) + (item.path not in real)
+
+    items.sort(key=place)
     for item in items:
         used = getattr(item, "fixturenames", ())
         chosen = getattr(getattr(item, "callspec", None), "params", {})

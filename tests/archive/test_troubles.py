@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from helpers.backups import check
@@ -14,6 +14,7 @@ from helpers.chains import commit_more, moment_of
 from helpers.database import make_database
 from helpers.failing_reads import failing_reads
 from helpers.following import FakeClock, Followed, options_of
+from helpers.properties import examples
 from helpers.storages import MemoryStorage, Wrapped
 from helpers.txlog import flipped
 from neokeep.archive import upkeep
@@ -360,7 +361,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, HealthCheck.function_scoped_fixture)
 @given(steps=STEPS)
 def test_whatever_happens_what_was_reported_as_archived_is_there_and_in_the_end_everything_is(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, object, bool]]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.backups import check, content, expected, put_back
@@ -14,6 +14,7 @@ from helpers.chains import NOW, commit_more
 from helpers.database import make_database
 from helpers.following import Followed
 from helpers.manifests import full_manifest
+from helpers.properties import examples
 from helpers.storages import MemoryStorage, Wrapped
 from helpers.txlog import flipped
 from neokeep.archive.upkeep import GROUPS_AT_ONCE, Done, Upkeep
@@ -295,7 +296,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(actions=ACTIONS)
 def test_two_writers_that_cut_and_merge_differently_lose_nothing(actions: list[tuple[str, int]]) -> None:
     """Each goes on behind its own last segment for a while, and behind the end of the chain from time to time."""

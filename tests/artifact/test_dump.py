@@ -124,7 +124,10 @@ def recovered(files: dict[str, bytes]) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kernel", [4, 20, 32])
-def test_a_database_that_crashed_is_recovered_in_scratch(tmp_path: Path, kernel: int) -> None:
+def test_a_database_that_crashed_is_recovered_in_scratch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel: int
+) -> None:
+    monkeypatch.setattr("neokeep.capture.logs._LIVE_TRIES", 2)
     expected = fuzzy_home(tmp_path / "home", kernel)
     report = api.dump("neo4j", tmp_path, home=tmp_path / "home", scratch=tmp_path)
     assert (report.running, report.recovered_by, report.indexes) == (False, "native", "rebuild")

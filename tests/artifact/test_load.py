@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.artifacts import MAGICS, artifact, differential, tar_of
 from helpers.backups import content
 from helpers.database import Synthetic, make_database
+from helpers.properties import examples
 from helpers.victim import Victim, steps
 from neokeep import api
 from neokeep.errors import IntegrityError, LockedError, NeokeepError, SourceError, SpaceError, UsageError
@@ -95,6 +96,7 @@ def test_what_a_server_leaves_behind_is_not_loaded(tmp_path: Path, made: Synthet
     assert content(tmp_path / "home") == (made.store, made.log)
 
 
+@pytest.fixture(scope="module")
 def bad_archives(made: Synthetic) -> dict[str, bytes]:
     files = files_of(made)
     damaged_log = files | {
@@ -126,8 +128,8 @@ BAD = (
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_bad_archive_leaves_the_target_untouched(tmp_path: Path, made: Synthetic, what: str) -> None:
-    path = write(tmp_path / "neo4j.dump", bad_archives(made)[what])
+def test_a_bad_archive_leaves_the_target_untouched(tmp_path: Path, bad_archives: dict[str, bytes], what: str) -> None:
+    path = write(tmp_path / "neo4j.dump", bad_archives[what])
     make_database(tmp_path / "home", seed=50)
     before = everything(tmp_path / "home")
     with pytest.raises((IntegrityError, SourceError)) as refused:
@@ -140,15 +142,15 @@ def test_a_bad_archive_leaves_the_target_untouched(tmp_path: Path, made: Synthet
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_bad_archive_leaves_an_empty_home_empty(tmp_path: Path, made: Synthetic, what: str) -> None:
-    path = write(tmp_path / "neo4j.dump", bad_archives(made)[what])
+def test_a_bad_archive_leaves_an_empty_home_empty(tmp_path: Path, bad_archives: dict[str, bytes], what: str) -> None:
+    path = write(tmp_path / "neo4j.dump", bad_archives[what])
     (tmp_path / "home").mkdir()
     with pytest.raises((IntegrityError, SourceError)):
         api.load(path, tmp_path / "home")
     assert not list((tmp_path / "home").iterdir())
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(data=st.data(), magic=st.sampled_from(MAGICS))
 def test_whatever_is_wrong_with_the_bytes_the_target_is_the_old_database_or_the_new_one(
     made: Synthetic, data: st.DataObject, magic: str

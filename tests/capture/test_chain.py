@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from helpers.chains import moment_of, put_logs, span
 from helpers.database import make_logs, some_bytes
+from helpers.properties import examples
 from helpers.txlog import KERNELS, BuiltLog, build_log, fake_commit, flipped
 from neokeep.capture import chain as chains
 from neokeep.capture.chain import ChainBroken, Stretch, read_on, require_unbroken
@@ -65,7 +66,7 @@ def test_from_any_transaction_on_exactly_what_is_behind_it_is_read(tmp_path: Pat
             assert bool(stretches) == (transaction < 13)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, HealthCheck.function_scoped_fixture)
 @given(st.sampled_from(KERNELS), st.integers(200, 4000), st.integers(2, 13))
 def test_whatever_the_limit_nothing_is_lost_or_taken_twice(
     tmp_path: Path, kernel: int, limit: int, transaction: int
@@ -80,7 +81,7 @@ def test_whatever_the_limit_nothing_is_lost_or_taken_twice(
         assert len(stretch.data) <= max(limit, 2 * (400 + 300))
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, HealthCheck.function_scoped_fixture)
 @given(st.sampled_from(KERNELS), st.integers(200, 4000), st.integers(2, 13), st.integers(2, 13))
 def test_reading_on_up_to_a_transaction_ends_with_it(
     tmp_path: Path, kernel: int, limit: int, transaction: int, last: int

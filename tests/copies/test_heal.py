@@ -63,7 +63,7 @@ def is_whole(storage: MemoryStorage, wanted: dict[str, Content], directory: Path
     restores(Repository.open(storage), wanted, directory)
 
 
-@pytest.mark.parametrize("how", ["flipped", "cut", "removed"])
+@pytest.mark.parametrize("how", ["flipped", pytest.param("cut", marks=pytest.mark.slow), "removed"])
 @pytest.mark.parametrize("kind", ["packs", "segments", "index", "backups"])
 def test_every_kind_of_object_is_healed(base: Base, tmp_path: Path, kind: str, how: str) -> None:
     begin, other, wanted = base
@@ -126,7 +126,7 @@ def test_a_full_backup_that_others_go_on_with_is_missed(base: Base, tmp_path: Pa
     is_whole(storage, wanted, tmp_path)
 
 
-@pytest.mark.parametrize("how", ["flipped", "cut", "removed"])
+@pytest.mark.parametrize("how", ["flipped", pytest.param("cut", marks=pytest.mark.slow), "removed"])
 @pytest.mark.parametrize("kind", ["packs", "segments", "backups"])
 def test_a_repository_of_other_names_is_healed_by_place(base: Base, tmp_path: Path, kind: str, how: str) -> None:
     begin, other, wanted = base

@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from helpers.backups import content, expected
 from helpers.database import make_database
+from neokeep.cli.main import main
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +22,21 @@ if TYPE_CHECKING:
 SECRET = "correct-horse-battery-staple"
 
 
+class Run(Protocol):
+    """Runs one command line in an environment without settings but those that are given."""
+
+    def __call__(
+        self, *arguments: object, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+def is_setting(name: str) -> bool:
+    return name.startswith(("NEOKEEP_", "NEO4J_"))
+
+
 def neokeep(*arguments: object, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("NEOKEEP_", "NEO4J_"))}
+    """Run it in a process of its own, where keys have the cost that they have for users."""
+    clean = {name: value for name, value in os.environ.items() if not is_setting(name)}
     return subprocess.run(
         [sys.executable, "-m", "neokeep", *map(str, arguments)],
         env=clean | dict(environment or {}), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
@@ -30,9 +44,26 @@ def neokeep(*arguments: object, environment: Mapping[str, str] | None = None) ->
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Path:
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run command lines in this process."""
+
+    def run(*arguments: object, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        line = list(map(str, arguments))
+        with monkeypatch.context() as patch:
+            for name in filter(is_setting, list(os.environ)):
+                patch.delenv(name)
+            for name, value in (environment or {}).items():
+                patch.setenv(name, value)
+            status = main(line)
+        return subprocess.CompletedProcess(line, status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def files(tmp_path: Path, here: Run) -> Path:
     (tmp_path / "p").write_text(f"{SECRET}\n")
-    assert neokeep("key", "generate", tmp_path / "id.pem").returncode == 0
+    assert here("key", "generate", tmp_path / "id.pem").returncode == 0
     return tmp_path
 
 
@@ -49,18 +80,30 @@ def ways(files: Path) -> dict[str, tuple[list[object], dict[str, str]]]:
 
 
 @pytest.mark.parametrize("way", list(ways(Path())))
-def test_a_backup_is_made_listed_verified_and_restored_with_each_source_of_a_key(files: Path, way: str) -> None:
+def test_a_backup_is_made_listed_verified_and_restored_with_each_source_of_a_key(
+    files: Path, here: Run, way: str
+) -> None:
+    require_everything_works(here, files, way)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["command", "identity-variable", "variable"])
+def test_processes_of_their_own_do_the_same(files: Path, way: str) -> None:
+    require_everything_works(neokeep, files, way)
+
+
+def require_everything_works(run: Run, files: Path, way: str) -> None:
     flags, environment = ways(files)[way]
     made = make_database(files / "home")
     repository = files / "repository"
     common = ["--repo", repository, *flags]
     outputs = [
-        neokeep("init", *common, environment=environment),
-        neokeep("backup", "--home", made.home, *common, environment=environment),
-        neokeep("info", *common, "--output", "json", environment=environment),
-        neokeep("verify", *common, environment=environment),
-        neokeep("restore", "neo4j", "--home", files / "restored", *common, environment=environment),
-        neokeep("key", "list", "--repo", repository, "--output", "json"),
+        run("init", *common, environment=environment),
+        run("backup", "--home", made.home, *common, environment=environment),
+        run("info", *common, "--output", "json", environment=environment),
+        run("verify", *common, environment=environment),
+        run("restore", "neo4j", "--home", files / "restored", *common, environment=environment),
+        run("key", "list", "--repo", repository, "--output", "json"),
     ]
     for ran in outputs:
         assert ran.returncode == 0, ran.stderr
@@ -68,29 +111,29 @@ def test_a_backup_is_made_listed_verified_and_restored_with_each_source_of_a_key
     assert content(files / "restored") == expected(made)
     for path in repository.rglob("*"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes()
-    wrong = neokeep("info", "--repo", repository, "--output", "json", environment={"NEOKEEP_PASSPHRASE": "other"})
+    wrong = run("info", "--repo", repository, "--output", "json", environment={"NEOKEEP_PASSPHRASE": "other"})
     assert wrong.returncode == json.loads(wrong.stdout)["error"]["exit_status"] == 21
-    none = neokeep("info", "--repo", repository)
+    none = run("info", "--repo", repository)
     assert (none.returncode, "Traceback" in none.stderr) == (22, False)
 
 
-def test_flags_count_before_the_environment_and_that_before_the_file(files: Path) -> None:
+def test_flags_count_before_the_environment_and_that_before_the_file(files: Path, here: Run) -> None:
     (files / "wrong").write_text("wrong")
     repository = files / "repository"
-    assert neokeep("init", "--repo", repository, "--passphrase-file", files / "p").returncode == 0
+    assert here("init", "--repo", repository, "--passphrase-file", files / "p").returncode == 0
     (files / "neokeep.toml").write_text(
         f'[repositories.main]\npath = "{repository}"\npassphrase-file = "p"\n[defaults]\nidentity-file = "id.pem"\n'
     )
     configured: list[object] = ["info", "--config", files / "neokeep.toml"]
-    assert neokeep(*configured).returncode == 0
-    assert neokeep(*configured, environment={"NEOKEEP_PASSPHRASE": "wrong"}).returncode == 21
+    assert here(*configured).returncode == 0
+    assert here(*configured, environment={"NEOKEEP_PASSPHRASE": "wrong"}).returncode == 21
     flag = ["--passphrase-file", files / "wrong"]
-    assert neokeep(*configured, *flag, environment={"NEOKEEP_PASSPHRASE": SECRET}).returncode == 21
+    assert here(*configured, *flag, environment={"NEOKEEP_PASSPHRASE": SECRET}).returncode == 21
 
 
-def test_no_process_shows_the_passphrase_in_its_arguments_or_hands_it_on(files: Path) -> None:
+def test_no_process_shows_the_passphrase_in_its_arguments_or_hands_it_on(files: Path, here: Run) -> None:
     repository = files / "repository"
-    neokeep("init", "--repo", repository, "--passphrase-file", files / "p")
+    here("init", "--repo", repository, "--passphrase-file", files / "p")
     seen = files / "seen"
     script = files / "spy"
     script.write_text(
@@ -115,12 +158,12 @@ def test_a_plain_repository_needs_no_library_of_encryption(files: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-def test_keys_of_openssl_are_keys_of_neokeep(files: Path) -> None:
+def test_keys_of_openssl_are_keys_of_here(files: Path, here: Run) -> None:
     private, public = files / "o.pem", files / "o.pub"
     subprocess.run(["openssl", "genpkey", "-algorithm", "X25519", "-out", private], check=True, capture_output=True)
     subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
     private.chmod(0o600)
     repository = files / "repository"
-    assert neokeep("init", "--repo", repository, "--recipient", public).returncode == 0
-    assert neokeep("info", "--repo", repository, "--identity-file", private).returncode == 0
-    assert neokeep("info", "--repo", repository, "--identity-file", files / "id.pem").returncode == 21
+    assert here("init", "--repo", repository, "--recipient", public).returncode == 0
+    assert here("info", "--repo", repository, "--identity-file", private).returncode == 0
+    assert here("info", "--repo", repository, "--identity-file", files / "id.pem").returncode == 21

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from helpers import txlog
 from helpers.backups import SILENT
-from helpers.database import log_files, some_bytes
+from helpers.database import log_files, some_bytes, write_tree
 from neokeep.capture.backup import back_up
 from neokeep.capture.options import CaptureOptions
 from neokeep.capture.policy import FullPolicy
@@ -81,7 +81,7 @@ def commit_more(made: Synthetic, count: int = 3, *, rotate: bool = False, size: 
             made.logs[-1].add(payload)
     checkpoint = made.log["checkpoint.0"]
     made.log = log_files(made.logs) | {"checkpoint.0": checkpoint}
-    made.write()
+    write_tree(made.log_directory, made.log)
 
 
 def run_backup(

@@ -6,6 +6,7 @@ import os
 import random
 import struct
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from helpers.txlog import LEGACY_VERSION, STORE_ID, BuiltLog, build_log, checkpoint_file, checkpoint_record
@@ -43,6 +44,7 @@ def tree_bytes(stable: int, pages: int = 4, fill: int = 7) -> bytes:
     return meta + clean + dirty + bytes([fill]) * (PAGE * pages)
 
 
+@cache
 def some_bytes(seed: int, size: int) -> bytes:
     """Bytes that look like a store: pages of zeros, of noise, of repeated text; the same for the same seed."""
     noise = random.Random(seed)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.backups import new_repository, take
 from helpers.database import Synthetic, make_database, some_bytes, write_tree
+from helpers.properties import examples
 from neokeep.errors import IntegrityError
 from neokeep.image.lazy import LazyFiles
 from neokeep.repository.contents import file_list
@@ -60,7 +61,7 @@ def test_all_files_have_their_sizes_and_nothing_in_them_before_they_are_needed(k
         assert (status.st_size, status.st_blocks) == (entry.content.size, 0)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(ranges=st.lists(st.tuples(st.integers(0, SIZE + 10), st.integers(0, SIZE)), max_size=5))
 def test_a_range_that_was_brought_is_that_of_the_backup_and_other_blocks_are_not_fetched(
     kept: Kept, ranges: list[tuple[int, int]]
@@ -75,7 +76,7 @@ def test_a_range_that_was_brought_is_that_of_the_backup_and_other_blocks_are_not
     assert lazy.brought(NAME).tolist() == sorted(wanted)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(pages=st.sets(st.integers(0, 200), max_size=8).map(sorted), page_bytes=st.sampled_from([8192, 8190, 8160]))
 def test_pages_are_brought_whole_and_those_behind_the_end_are_nobody_s(
     kept: Kept, pages: list[int], page_bytes: int

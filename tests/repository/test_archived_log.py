@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.backups import check, content, expected, new_repository, put_back, take
 from helpers.chains import commit_more, header, named, run_backup
 from helpers.database import make_database
 from helpers.manifests import full_manifest
+from helpers.properties import examples
 from helpers.storages import MemoryStorage, Wrapped
 from helpers.txcommands import samples
 from helpers.txlog import flipped
@@ -59,7 +60,7 @@ def written(storage: MemoryStorage, planned: Sequence[SegmentName], removed: Seq
 CUTS = st.sets(st.integers(2, LAST - 1), max_size=8)
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(st.lists(CUTS, min_size=2, max_size=4), st.data())
 def test_however_segments_are_cut_and_removed_all_is_read_as_long_as_one_way_is_left(
     ways: list[set[int]], data: st.DataObject

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from helpers.backups import SILENT, check, content, expected, put_back, take
 from helpers.chains import commit_more, run_backup
 from helpers.database import Synthetic, make_database, some_bytes, write_tree
+from helpers.properties import examples
 from helpers.storages import MemoryStorage, Wrapped
 from neokeep.errors import AccessError, IntegrityError, LockedError, RepositoryError
 from neokeep.repository.chains import chain_of
@@ -258,7 +259,7 @@ def test_at_every_step_of_a_backup_whole_runs_of_collection_may_happen(
         fresh.is_whole(tmp_path, label)
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(20, HealthCheck.function_scoped_fixture)
 @given(
     st.lists(
         # All of them together stay below the patience with a writer.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.properties import examples
 from neokeep.errors import IntegrityError
 from neokeep.neo4j.store.layout import RECORD_SIZES
 from neokeep.repository.block import COLUMNS, RAW, ZSTD, BlockEncoder, block_id, decode_block
@@ -29,7 +30,7 @@ def slowly_turned(content: bytes, record_size: int) -> bytes:
     return b"".join(records[column::record_size] for column in range(record_size)) + rests
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.integers(1, 3), SIZES, st.binary(min_size=1, max_size=40))
 def test_pages_are_turned_as_the_format_says_and_come_back(count: int, record_size: int, seed: bytes) -> None:
     content = pages(count, seed)
@@ -54,7 +55,7 @@ def test_what_is_no_pages_of_records_is_not_turned(size: int, record_size: int) 
     assert codec in {RAW, ZSTD}
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(st.data())
 def test_any_damage_of_a_turned_block_is_noticed(choices: st.DataObject) -> None:
     content = pages(2, b"some record")

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.properties import examples
 from neokeep.repository.expiry import Point, Policy, Verdict, plan_expiry, plan_giving_up, require_unbroken
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -118,7 +119,7 @@ def lost_bases(points: list[Point]) -> set[str]:
     return {point.base for point in points if point.base} - {point.label for point in points}
 
 
-@settings(deadline=None, max_examples=600)
+@examples(600)
 @given(cases())
 def test_the_plan_is_that_of_the_model_and_never_breaks_a_chain(case: Case) -> None:
     verdicts = plan_expiry(
@@ -130,7 +131,7 @@ def test_the_plan_is_that_of_the_model_and_never_breaks_a_chain(case: Case) -> N
     require_unbroken(verdicts)
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(cases())
 def test_what_was_kept_is_kept_again_when_the_rest_has_gone(case: Case) -> None:
     stays = kept(plan_expiry(case.points, case.policy, NOW, held=case.held, database=case.database))
@@ -139,7 +140,7 @@ def test_what_was_kept_is_kept_again_when_the_rest_has_gone(case: Case) -> None:
     assert {point.label for point in rest if point.type == "full"} <= set(kept(again))
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(cases())
 def test_the_newest_full_backup_of_every_database_of_every_source_stays(case: Case) -> None:
     stays = kept(plan_expiry(case.points, case.policy, FAR, held=case.held))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.backups import new_repository
+from helpers.properties import examples
 from neokeep.errors import IntegrityError
 from neokeep.repository import fetch
 from neokeep.repository.block import block_id
@@ -50,7 +51,7 @@ def plans(draw: st.DrawFn) -> tuple[FetchPlan, list[int]]:
     return plan_fetch(BlockIndex(packs), Wanted(ids, np.full(count, 9, np.int64), targets, offsets)), wanted
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(plans())
 def test_every_wanted_block_is_in_the_plan_or_missing(made: tuple[FetchPlan, list[int]]) -> None:
     plan, wanted = made
@@ -62,7 +63,7 @@ def test_every_wanted_block_is_in_the_plan_or_missing(made: tuple[FetchPlan, lis
     assert sorted(rows + missing) == sorted((number, at * 100) for at, number in enumerate(wanted))
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(plans(), st.integers(40, 200), st.integers(0, 40))
 def test_jobs_cover_every_row_once_and_are_neither_too_long_nor_too_wasteful(
     made: tuple[FetchPlan, list[int]], longest: int, gap: int

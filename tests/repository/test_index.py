@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.properties import examples
 from helpers.txlog import flipped
 from neokeep.errors import IntegrityError
 from neokeep.repository.index import BlockIndex, IdSet, decode_index, encode_index, index_name
@@ -31,7 +32,7 @@ def plain(packs: tuple[Pack, ...]) -> list[tuple[bytes, int, bytes]]:
     return [(item.identity, item.size, item.entries.tobytes()) for item in packs]
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(PACKS)
 def test_an_index_object_comes_back(content: dict[bytes, list[tuple[bytes, int, int, int]]]) -> None:
     packs = tuple(pack(identity, entries) for identity, entries in content.items())
@@ -48,7 +49,7 @@ def test_every_flipped_byte_and_every_cut_of_an_index_object_is_noticed() -> Non
             assert "only a cache" in failure.value.remedy
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(PACKS, st.lists(IDS, max_size=20), st.data())
 def test_a_block_is_found_in_a_pack_that_holds_it_and_in_a_good_one_if_there_is_one(
     content: dict[bytes, list[tuple[bytes, int, int, int]]], asked: list[bytes], choices: st.DataObject

@@ -7,9 +7,10 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.properties import examples
 from helpers.storages import MemoryStorage, Wrapped
 from neokeep.errors import AccessError, LockedError, NeokeepError
 from neokeep.repository.lease import Lease, LeaseLost, leased, storage_time, take_lease
@@ -118,7 +119,7 @@ def test_of_many_that_race_for_a_lease_one_gets_it() -> None:
         assert (len(won), len(lost)) == (1, 5)
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["take", "check", "release"]), st.integers(0, 45))))
 def test_two_never_hold_it_at_the_same_time(steps: list[tuple[int, str, int]]) -> None:
     storage = Clocked()

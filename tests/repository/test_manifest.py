@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.backups import new_repository
 from helpers.manifests import full_manifest
+from helpers.properties import examples
 from helpers.txlog import flipped
 from neokeep.errors import IntegrityError, RepositoryError
 from neokeep.repository.info import describe
@@ -56,7 +57,7 @@ def manifest(label: str = "neo4j-20261122-173015F", database: str = "neo4j", fin
     )
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(
     label=TEXTS,
     events=st.lists(TEXTS, max_size=3),

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.backups import SILENT, check, content, expected, new_repository, put_back, take
 from helpers.chains import CHAIN, NOW, commit_more, header, moment_of, run_backup
 from helpers.database import make_database
+from helpers.properties import examples
 from helpers.storages import Wrapped
 from helpers.txcommands import samples
 from helpers.txlog import flipped
@@ -87,7 +88,7 @@ SIZES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(SIZES, st.sets(st.integers(0, 119), max_size=10))
 def test_groups_are_neighbours_on_the_way_that_fit_into_one_segment_and_are_in_one_group_only(
     sizes: list[int], heavy: set[int]
@@ -105,7 +106,7 @@ def test_groups_are_neighbours_on_the_way_that_fit_into_one_segment_and_are_in_o
     assert plan_merges(path, resting) == groups
 
 
-@settings(deadline=None, max_examples=100)
+@examples(100)
 @given(SIZES)
 def test_a_group_holds_many_or_is_large_or_stands_before_a_segment_that_rests(sizes: list[int]) -> None:
     path = path_of(sizes)
@@ -148,7 +149,7 @@ ARRIVALS: dict[str, Callable[[random.Random], int]] = {
 
 
 @pytest.mark.parametrize("kind", ARRIVALS)
-@pytest.mark.parametrize("at_once", [1, 7, 60, 5000])
+@pytest.mark.parametrize("at_once", [pytest.param(1, marks=pytest.mark.slow), 7, 60, 5000])
 def test_of_five_thousand_segments_few_are_left_and_no_byte_is_rewritten_often(kind: str, at_once: int) -> None:
     chance = random.Random(at_once)
     sizes = [ARRIVALS[kind](chance) for _ in range(5000)]
@@ -179,7 +180,7 @@ RANGES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(RANGES, st.data())
 def test_only_what_a_segment_on_the_way_stands_for_long_enough_goes_and_the_way_stays_the_same(
     ranges: list[tuple[int, int, int, int]], data: st.DataObject

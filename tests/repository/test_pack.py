@@ -7,6 +7,7 @@ from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.properties import examples
 from helpers.txlog import flipped
 from neokeep.errors import IntegrityError
 from neokeep.repository import pack as packs
@@ -36,7 +37,7 @@ def contents_of(pack: Pack, data: bytes) -> list[bytes]:
     return found
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(CONTENTS)
 def test_blocks_come_back_from_the_pack_that_its_footer_describes(contents: list[bytes]) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -53,7 +54,7 @@ def test_blocks_come_back_from_the_pack_that_its_footer_describes(contents: list
     assert len(stored) == len(built)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.lists(st.binary(min_size=100, max_size=400), min_size=1, max_size=12), st.integers(500, 3000))
 def test_a_pack_is_never_larger_than_its_buffer(contents: list[bytes], target: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -109,7 +109,7 @@ def test_the_index_is_made_from_the_packs_where_its_objects_are_gone_or_damaged(
     assert content(tmp_path / "restored") == expected(made)
 
 
-@pytest.mark.parametrize("left", [0, 1, 47, 48, 100, -1])
+@pytest.mark.parametrize("left", [0, 47, *(pytest.param(left, marks=pytest.mark.slow) for left in (1, 48, 100)), -1])
 @pytest.mark.parametrize("indexed", [True, False])
 def test_a_pack_that_was_cut_is_not_counted_on_and_stops_nobody(tmp_path: Path, left: int, indexed: bool) -> None:
     place = tmp_path / "repository"

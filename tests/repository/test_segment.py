@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.chains import CHAIN, header, named
+from helpers.properties import examples
 from helpers.storages import MemoryStorage
 from helpers.txlog import flipped
 from neokeep.errors import IntegrityError
@@ -132,7 +133,7 @@ def farthest(segments: Sequence[SegmentName], after: int) -> int:
 RANGES = st.lists(st.tuples(st.integers(1, 20), st.integers(0, 6)), max_size=14)
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(RANGES, st.integers(0, 8))
 def test_what_is_chosen_follows_on_without_a_gap_and_stops_only_at_one(
     ranges: list[tuple[int, int]], begin: int
@@ -156,7 +157,7 @@ def test_of_two_ways_to_the_same_end_the_one_with_fewer_segments_is_taken() -> N
     assert contiguous([named(1, 3), named(4, 9), merged], 0) == [merged]
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=8), st.data())
 def test_merged_segments_and_repeated_ones_lead_as_far_as_their_parts(lengths: list[int], data: st.DataObject) -> None:
     ends = [sum(lengths[: at + 1]) for at in range(len(lengths))]

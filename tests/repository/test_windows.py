@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.backups import new_repository
 from helpers.chains import header, named
 from helpers.manifests import NOW, full_manifest
+from helpers.properties import examples
 from helpers.storages import MemoryStorage, Wrapped
 from neokeep.errors import RepositoryError
 from neokeep.repository.chains import Chain
@@ -151,7 +152,7 @@ def test_a_last_segment_that_cannot_be_read_is_told_and_its_time_is_not_guessed(
 SEGMENTS = st.lists(st.tuples(st.integers(2, 30), st.integers(0, 5)), max_size=8)
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(SEGMENTS, st.sets(st.integers(0, 7)))
 def test_a_problem_is_told_exactly_when_a_segment_leads_beyond_the_window(
     drawn: list[tuple[int, int]], marked: set[int]

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.backups import new_repository
+from helpers.properties import examples
 from neokeep.errors import IntegrityError
 from neokeep.repository import pack as packs
 from neokeep.repository import writer as writing
@@ -41,7 +42,7 @@ def readable(repository: Repository, contents: list[bytes]) -> bool:
     return all(reader.fetch(block_id(content), len(content)) == content for content in contents)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.lists(st.lists(st.binary(max_size=40), max_size=8), max_size=5))
 def test_every_block_is_stored_once_whatever_batches_it_comes_in(batches: list[list[bytes]]) -> None:
     repository, storage = new_repository()
@@ -54,7 +55,7 @@ def test_every_block_is_stored_once_whatever_batches_it_comes_in(batches: list[l
     assert len(storage.names("packs/")) <= len(batches)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.lists(st.binary(max_size=4000), max_size=8), st.lists(st.binary(max_size=4000), max_size=8))
 def test_the_compressed_size_of_a_backup_is_that_of_its_blocks_whoever_stored_them(
     before: list[bytes], contents: list[bytes]
@@ -98,7 +99,7 @@ def test_threads_together_store_each_block_once(monkeypatch: pytest.MonkeyPatch)
     assert readable(repository, contents)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.integers(0, 400_000))
 def test_bytes_of_any_length_come_back(size: int) -> None:
     repository, _ = new_repository()

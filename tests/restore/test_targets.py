@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.chains import named
 from helpers.manifests import full_manifest
+from helpers.properties import examples
 from neokeep.errors import UsageError
 from neokeep.repository.chains import Chain
 from neokeep.repository.manifest import LogPoint, Manifest
@@ -140,7 +141,7 @@ def model(windows: list[Window], transaction: int) -> tuple[str, int] | None:
     return None
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(WINDOWS, st.integers(0, 60))
 def test_any_transaction_is_planned_as_a_walk_from_base_to_base_would(windows: list[Window], transaction: int) -> None:
     wanted = model(windows, transaction)
@@ -154,7 +155,7 @@ def test_any_transaction_is_planned_as_a_walk_from_base_to_base_would(windows: l
     assert (plan.moment == NEWEST) == (plan.base.end.transaction == transaction)
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(WINDOWS, st.integers(-2000, 60_000))
 def test_any_time_is_planned_in_the_newest_window_that_is_open_then_of_those_that_were_lived(
     windows: list[Window], milliseconds: int

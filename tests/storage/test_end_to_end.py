@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from helpers.servers import S3Server, SshServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["s3", "sftp", "az"])
 def place(

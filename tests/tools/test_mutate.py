@@ -56,6 +56,7 @@ def test_what_is_left_is_the_module_without_one_safeguard(mutate: ModuleType) ->
         assert left.count("\n") == whole.count("\n")
 
 
+@pytest.mark.slow
 def test_every_safeguard_of_the_project_can_be_taken_out(mutate: ModuleType) -> None:
     sites = mutate.all_sites(ROOT)
     assert {site.kind for site in sites} == {mutate.FSYNC, mutate.COMPARISON, mutate.IF_ABSENT}
@@ -64,6 +65,7 @@ def test_every_safeguard_of_the_project_can_be_taken_out(mutate: ModuleType) -> 
         assert all((ROOT / tests).exists() for tests in mutate.tests_for(site))
 
 
+@pytest.mark.slow
 def test_the_list_names_each_with_its_place() -> None:
     ran = subprocess.run(
         [sys.executable, ROOT / "tools" / "mutate.py", "--list", "storage/local.py"],

@@ -20,6 +20,7 @@ from helpers.chains import commit_more
 from helpers.database import Synthetic, captured_logs, make_database, read_tree, write_tree
 from neokeep import api
 from neokeep.compression import decompress
+from neokeep.encryption import key_object
 from neokeep.storage.place import KeySources, Place
 
 if TYPE_CHECKING:
@@ -57,13 +58,13 @@ def made(tmp_path: Path) -> Synthetic:
     return make_database(tmp_path / "home")
 
 
-@pytest.mark.parametrize("kernel", [4, 20, 32])
-def test_a_database_is_restored_bit_for_bit_without_an_index(tmp_path: Path, kernel: int) -> None:
+@pytest.mark.parametrize(("kernel", "size"), [(4, 100_000), (20, LARGE), (32, 100_000)])
+def test_a_database_is_restored_bit_for_bit_without_an_index(tmp_path: Path, kernel: int, size: int) -> None:
     made = make_database(tmp_path / "home", kernel)
     noise = random.Random(kernel)
     more = {
         "neostore.nodestore.db": noise.randbytes(3 << 20),
-        "neostore.propertystore.db.arrays": noise.randbytes(8192).ljust(LARGE, b"\0"),
+        "neostore.propertystore.db.arrays": noise.randbytes(8192).ljust(size, b"\0"),
     }
     write_tree(made.store_directory, more)
     label = back_up(made, tmp_path / "repository")
@@ -75,10 +76,12 @@ def test_a_database_is_restored_bit_for_bit_without_an_index(tmp_path: Path, ker
     assert read_tree(tmp_path / "target" / "log") == captured_logs(made)
 
 
-@pytest.fixture(params=["passphrase", "identity"])
-def key(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, KeySources]:
+@pytest.fixture(params=["cheap passphrase", pytest.param("passphrase", marks=pytest.mark.slow), "identity"])
+def key(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, KeySources]:
     path = tmp_path / "key"
-    if request.param == "passphrase":
+    if request.param == "cheap passphrase":
+        monkeypatch.setattr(key_object, "COST", 1 << 4)
+    if "passphrase" in request.param:
         path.write_text("correct horse ä\r\n")
         return path, KeySources(passphrase_file=path)
     api.key_generate(path)

@@ -51,16 +51,19 @@ def plan_merges(path: Sequence[SegmentName], heavy: Collection[bytes] = ()) -> l
     for run, closed in _runs(path, heavy):
         found = _groups_of_run(run)
         groups += found
-        if closed and not found and len(run) > 1:
+        if closed and not found:
             groups += _groups_of_closed_run(run)
     return groups
 
 
 def _runs(path: Sequence[SegmentName], heavy: Collection[bytes]) -> Iterator[tuple[list[SegmentName], bool]]:
-    """Find the runs of segments that do not rest; a closed one has a resting segment behind it, and grows no more."""
+    """Find the runs of several segments that do not rest.
+
+    A closed one has a resting segment behind it, and grows no more.
+    """
     runs = [(rests, list(run)) for rests, run in groupby(path, lambda one: one.size >= RESTING or one.hash in heavy)]
     for number, (rests, run) in enumerate(runs):
-        if not rests:
+        if not rests and len(run) > 1:
             yield run, number < len(runs) - 1
 
 
@@ -85,30 +88,35 @@ def _groups(run: Sequence[SegmentName]) -> list[Group]:
     """Group neighbours: so many, or so large, that merging pays."""
     groups: list[Group] = []
     group: list[SegmentName] = []
+    size = largest = 0
     for segment in run:
-        if sum(one.size for one in group) + segment.size > LARGEST:
+        if size + segment.size > LARGEST:
             groups.append(tuple(group))
-            group = []
+            group, size, largest = [], 0, 0
         group.append(segment)
-        if len(group) >= MERGE and _pays([one.size for one in group]):
+        size, largest = size + segment.size, max(largest, segment.size)
+        if len(group) >= MERGE and _pays(largest, size):
             groups.append(tuple(group))
-            group = []
+            group, size, largest = [], 0, 0
     return groups
 
 
 def _groups_of_closed_run(run: Sequence[SegmentName]) -> list[Group]:
     """Group what no other neighbours will come to, however little it is."""
     groups: list[list[SegmentName]] = [[]]
+    size = 0
     for segment in run:
-        if sum(one.size for one in groups[-1]) + segment.size > LARGEST:
+        if size + segment.size > LARGEST:
             groups.append([])
+            size = 0
         groups[-1].append(segment)
+        size += segment.size
     return [tuple(group) for group in groups if len(group) > 1]
 
 
-def _pays(sizes: Sequence[int]) -> bool:
+def _pays(largest: int, size: int) -> bool:
     """Tell whether every part becomes one of at least twice its size: so no byte is written anew again and again."""
-    return 2 * max(sizes) <= sum(sizes)
+    return 2 * largest <= size
 
 
 def plan_removals(
@@ -154,7 +162,8 @@ def merge_segments(storage: Storage, group: Sequence[SegmentName]) -> SegmentNam
                 remedy="Run 'neokeep verify' to see up to where the chain is whole.",
             )
         if sum(map(len, contents)) + len(data) > LARGEST_CONTENT:
-            if len(headers) < 2 or not _pays([len(content) for content in contents]):
+            sizes = [len(content) for content in contents]
+            if len(headers) < 2 or not _pays(max(sizes), sum(sizes)):
                 return None
             break
         headers.append(header)

@@ -69,7 +69,7 @@ def test_a_preallocated_log_cut_at_any_byte_ends_with_the_last_whole_transaction
 
 
 @pytest.mark.parametrize("kernel", FAMILIES)
-@pytest.mark.parametrize("mask", [0x01, 0x04, 0x80, 0xFF])
+@pytest.mark.parametrize("mask", [0x01, *(pytest.param(mask, marks=pytest.mark.slow) for mask in (0x04, 0x80)), 0xFF])
 def test_a_flipped_byte_anywhere_is_damage_where_enough_stands_behind_it(kernel: int, mask: int) -> None:
     built = small_log(kernel)
     for at in range(built.header_size, len(built.data)):

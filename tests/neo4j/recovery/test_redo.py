@@ -8,11 +8,12 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from helpers import txcommands
 from helpers.calls import recorded
+from helpers.properties import examples
 from helpers.redo_model import KERNELS, Made, Maker, apply, content_of, fill, payload, write_logs
 from helpers.txlog import build_log, flipped
 from neokeep.errors import IntegrityError, SpaceError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from helpers.txlog import BuiltLog
 
-several_times = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+several_times = examples(25, HealthCheck.function_scoped_fixture)
 
 
 class Place:

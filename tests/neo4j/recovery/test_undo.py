@@ -8,9 +8,10 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from helpers.properties import examples
 from helpers.redo_model import SIZES, WITH_SIZE, content_of, write_logs
 from helpers.txcommands import CREATED, IN_USE, PROPERTY, block, created, deleted, node, pair, properties
 from helpers.txlog import build_log
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 STRING = 9
 KERNELS = (4, 9, 10, 20, 32)
-several_times = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+several_times = examples(25, HealthCheck.function_scoped_fixture)
 Chain = list[tuple[int, bytes]]
 
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from helpers.properties import examples
 from helpers.redo_model import KERNELS, SIZES, Maker, payload
 from helpers.txcommands import rule, schema
 from helpers.txlog import transaction_bytes
@@ -133,7 +134,7 @@ def each_kind(kernel: int) -> Iterator[bytes]:
     yield schema(kernel, 3, rule(kernel), rule(kernel), with_map=True)
 
 
-@pytest.mark.parametrize("kernel", [4, 9, 20, 32])
+@pytest.mark.parametrize("kernel", [4, *(pytest.param(kernel, marks=pytest.mark.slow) for kernel in (9, 20)), 32])
 def test_a_transaction_that_ends_at_any_byte_is_seen_through(plain: Callable[..., int], kernel: int) -> None:
     for command in each_kind(kernel):
         for cut in range(len(command)):
@@ -143,7 +144,7 @@ def test_a_transaction_that_ends_at_any_byte_is_seen_through(plain: Callable[...
         assert agree(plain, transaction(kernel, command)).verdict == walk.DONE
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(100, HealthCheck.function_scoped_fixture)
 @given(
     seed=st.integers(0, 1 << 32),
     kernel=st.sampled_from(KERNELS),

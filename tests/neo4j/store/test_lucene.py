@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from helpers.properties import examples
 from neokeep.neo4j.store.lucene import LuceneChanged, LuceneCommit, base36, files_of_commit
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def test_names_that_point_out_of_the_directory_are_refused() -> None:
 
 
 @given(st.sampled_from(REAL), st.data())
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@examples(300, HealthCheck.too_slow)
 def test_one_changed_or_missing_byte_is_noticed(directory: Path, data: st.DataObject) -> None:
     files = contents(directory)
     name = data.draw(st.sampled_from([name for name in files if name.startswith("segments") or name.endswith(".si")]))
@@ -172,7 +173,7 @@ def test_one_changed_or_missing_byte_is_noticed(directory: Path, data: st.DataOb
 
 
 @given(st.sampled_from(REAL), st.integers(0, 400), st.binary(min_size=1, max_size=6))
-@settings(max_examples=300)
+@examples(300)
 def test_damage_under_a_right_checksum_is_a_commit_or_noticed(directory: Path, at: int, patch: bytes) -> None:
     files = contents(directory)
     name = commit_of(files).segments
