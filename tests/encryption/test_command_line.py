@@ -158,7 +158,7 @@ def test_a_plain_repository_needs_no_library_of_encryption(files: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-def test_keys_of_openssl_are_keys_of_here(files: Path, here: Run) -> None:
+def test_keys_of_openssl_are_keys_of_neokeep(files: Path, here: Run) -> None:
     private, public = files / "o.pem", files / "o.pub"
     subprocess.run(["openssl", "genpkey", "-algorithm", "X25519", "-out", private], check=True, capture_output=True)
     subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
