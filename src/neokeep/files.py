@@ -89,6 +89,15 @@ def fsync_directory(path: str | Path) -> None:
         os.close(descriptor)
 
 
+def make_directories(path: Path, mode: int = 0o777) -> None:
+    """Make a directory and those above it that are missing, all durable; those that are there stay as they are."""
+    if path.is_dir():
+        return
+    make_directories(path.parent)
+    path.mkdir(mode=mode, exist_ok=True)
+    fsync_directory(path.parent)
+
+
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2

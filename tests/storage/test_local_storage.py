@@ -12,6 +12,7 @@ import pytest
 
 from helpers.calls import Killed, killed_at, recorded
 from neokeep.errors import AccessError, NeokeepError, RepositoryError, SpaceError
+from neokeep.storage.base import ObjectExists
 from neokeep.storage.local import LocalStorage
 
 LARGE = 2 * 1024 * 1024 + 5
@@ -61,6 +62,21 @@ def test_a_new_directory_is_durable_before_the_first_object_in_it(storage: Local
     parents = [str(storage.root / "packs"), str(storage.root)]
     link = [name for name, _ in calls].index("link")
     assert set(parents) <= {path for name, path in calls[:link] if name == "fsync"}
+
+
+def test_a_new_place_is_durable_with_all_the_directories_that_lead_to_it(tmp_path: Path) -> None:
+    root = tmp_path / "mounted" / "backups" / "neo4j"
+    with recorded() as calls:
+        LocalStorage(root).prepare()
+    assert [path for name, path in calls if name == "fsync"] == [str(path) for path in reversed(root.parents[:3])]
+    assert root.stat().st_mode & 0o777 == 0o750
+
+
+def test_that_an_object_is_there_already_is_told_when_it_is_durable(storage: LocalStorage) -> None:
+    storage.create("packs/aa/one", b"content")
+    with recorded() as calls, pytest.raises(ObjectExists):
+        storage.create("packs/aa/one", b"content")
+    assert ("fsync", str(storage.root / "packs" / "aa")) in calls
 
 
 @pytest.mark.parametrize("size", [10, LARGE])

@@ -15,7 +15,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from neokeep.errors import RepositoryError
-from neokeep.files import DIRECT_FROM, AlignedBuffer, explain, explained, fsync_directory, write_aligned
+from neokeep.files import (
+    DIRECT_FROM,
+    AlignedBuffer,
+    explain,
+    explained,
+    fsync_directory,
+    make_directories,
+    write_aligned,
+)
 from neokeep.storage.base import ObjectExists, ObjectMissing, Storage, StoredObject, checked_name
 
 if TYPE_CHECKING:
@@ -109,9 +117,7 @@ class LocalStorage(Storage):
     def prepare(self) -> tuple[str, ...]:
         """See Storage.prepare."""
         with explained("make", self.root):
-            if not self.root.is_dir():
-                self.root.mkdir(parents=True, mode=0o750)
-                fsync_directory(self.root.parent)
+            make_directories(self.root, 0o750)
             return tuple(sorted(item.name for item in self.root.iterdir()))
 
     def expect(self, name: str) -> None:
@@ -153,9 +159,7 @@ class LocalStorage(Storage):
         if path.is_dir():
             return
         self._require_place()
-        path.mkdir(parents=True, exist_ok=True)
-        fsync_directory(path.parent)
-        fsync_directory(self.root)
+        make_directories(path)
 
     def _require_place(self) -> None:
         """Tell a place that is empty from one that is gone, before that is believed or made anew."""
