@@ -15,7 +15,7 @@ import pytest
 from helpers.artifacts import read_all
 from helpers.backups import new_repository, take
 from helpers.calls import Killed, killed_at
-from helpers.database import Synthetic, log_files, make_logs, store_files
+from helpers.database import Synthetic, make_clean
 from helpers.fuzzy import Fuzzy
 from helpers.victim import steps
 from neokeep import api
@@ -27,14 +27,6 @@ from neokeep.restore.recover import is_clean
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def make_clean(home: Path, kernel: int = 20) -> Synthetic:
-    """A stopped database that nothing is left to recover of."""
-    logs = make_logs(kernel, files=1)
-    last = len(logs[0].boundaries) - 1
-    log = log_files(logs, checkpoint_at=last)
-    return Synthetic(home, kernel, "neo4j", store_files(kernel, 1), logs, log).write()
 
 
 @pytest.fixture
