@@ -177,7 +177,7 @@ def test_a_file_that_is_there_is_replaced_only_when_told_so(tmp_path: Path, clea
     assert unpacked(tmp_path / "neo4j.dump") == clean.store | clean.log
 
 
-@pytest.mark.parametrize("to_path", ["nowhere/x.dump", "nowhere/", "s3://bucket/x.dump"])
+@pytest.mark.parametrize("to_path", ["nowhere/x.dump", "nowhere/", "ftp://host/x.dump", "s3://bucket/no name.dump"])
 def test_a_place_that_makes_no_sense_is_refused(tmp_path: Path, clean: Synthetic, to_path: str) -> None:
     place = to_path if "://" in to_path else f"{tmp_path}/{to_path}"
     with pytest.raises(UsageError):

@@ -64,7 +64,7 @@ def load(
 
 def dump(
     database: str,
-    to_path: Directory,
+    to_path: Directory | Place,
     *,
     home: Directory | None = None,
     configuration_directory: Directory | None = None,
@@ -84,14 +84,15 @@ def dump(
     """Write a database as a `.dump`, or a full `.backup`, that Neo4j's own load takes.
 
     From the server at `home`, running or not, or from a `repository`: the backup with this label, up to a moment, or
-    the newest there is. `to_path` is a directory, a new file, or `-` for standard output.
+    the newest there is. `to_path` is a directory or a new file, also
+    of a storage by its URL or Place, or `-` for standard output.
     """
     from neokeep.artifact.dump import Wanted, dump_repository, dump_server
 
     if (home is None) == (repository is None):
         raise UsageError("a dump is made of one thing", remedy="Give either the home of a server or a repository.")
     wanted = Wanted(
-        to_path=fspath(to_path),
+        to=_place(to_path),
         format=format,
         indexes=indexes,
         overwrite=overwrite,

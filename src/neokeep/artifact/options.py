@@ -7,8 +7,8 @@ from neokeep.option import ADDRESS, CHOICE, MOMENT, NAME, SWITCH, Option
 OPTIONS: tuple[Option, ...] = (
     Option(
         "to_path", ADDRESS,
-        "Where to write: a directory, where the file is called after the database, a new file of any name, or - for "
-        "standard output.",
+        "Where to write: a directory or a folder of a storage (a URL as for a repository), where the file is called "
+        "after the database; a new file, in a storage one that ends with .dump or .backup; or - for standard output.",
         ("dump",), in_environment=False, in_file=False,
     ),
     Option(

@@ -105,7 +105,7 @@ def opened(place: Place) -> Iterator[Source]:
     if place.url == STANDARD:
         yield FileSource("standard input", sys.stdin.fileno())
     elif "://" in place.url and not place.url.startswith("file://"):
-        storage, key = _split(place)
+        storage, key = named_object(place)
         try:
             size = storage.stat(key).size
         except ObjectMissing as problem:
@@ -167,7 +167,7 @@ def _described(place: Place, name: str, status: os.stat_result) -> Found:
 
 
 def _objects(place: Place) -> list[Found]:
-    storage, key = _split(place)
+    storage, key = named_object(place)
     try:
         found = storage.stat(key)
     except ObjectMissing:
@@ -184,8 +184,12 @@ def _objects(place: Place) -> list[Found]:
     ]
 
 
-def _split(place: Place) -> tuple[Storage, str]:
-    """Open the storage one level above an object, and name the object in it."""
+def named_object(place: Place) -> tuple[Storage, str]:
+    """Open the storage one level above an object, and name the object in it.
+
+    Raises:
+        UsageError: the address makes no sense.
+    """
     from neokeep.storage.base import checked_name
     from neokeep.storage.open import open_storage
 
