@@ -77,7 +77,7 @@ def test_dump_tells_where_it_is_from_and_what_is_in_it(work: Work, run: Callable
     assert "indexes:           left out: Neo4j rebuilds them" in ran.out
     source, name, wanted, _ = work.arguments_of("dump_server")
     assert (source, name) == ("the source", "neo4j")
-    assert (wanted.to_path, wanted.format, wanted.indexes, wanted.scratch) == (
+    assert (wanted.to.url, wanted.format, wanted.indexes, wanted.scratch) == (
         "/dumps", "backup", "rebuild", Path("/s"),
     )  # fmt: skip
 
