@@ -29,6 +29,7 @@ from helpers.artifacts import (
 )
 from helpers.backups import check, content, expected, new_repository, take
 from helpers.database import Synthetic, make_clean, make_database
+from helpers.encrypted import as_writer, encrypted_repository
 from neokeep import api
 from neokeep.capture.backup import back_up_database
 from neokeep.capture.options import CaptureOptions
@@ -362,3 +363,13 @@ def test_it_is_dumped_verified_and_copied_like_any_other(tmp_path: Path) -> None
     (copied,) = api.info(other).backups
     assert copied.ingested == backup.ingested
     assert restored(other, backup.label, tmp_path / "home")[0] == made.store
+
+
+def test_who_can_only_write_ingests_what_a_reader_restores(tmp_path: Path, made: Synthetic) -> None:
+    repository, storage = encrypted_repository()
+    path = write(tmp_path / "neo4j.dump", whole(made))
+    writer = as_writer(repository, storage)
+    (backup,) = api.ingest(path, writer).backups
+    assert len(api.ingest(write(tmp_path / "copy.dump", whole(made)), writer, ingested_as="neo4j").skipped) == 1
+    assert restored(repository, backup.label, tmp_path / "home") == expected(made)
+    assert not any(b"record" in data for data in storage.objects.values())
