@@ -40,10 +40,10 @@ WORK = (
 )  # fmt: skip
 OPENS = ("key add", "key remove", "key change-passphrase")
 KEY = ("key generate", "key list", *OPENS)
-ARCHIVES = ("inspect", "load", "dump")
-USES_A_REPOSITORY = (*WORK, "dump", *KEY[1:])
+ARCHIVES = ("inspect", "load", "dump", "ingest")
+USES_A_REPOSITORY = (*WORK, "dump", "ingest", *KEY[1:])
 REACHES_A_STORAGE = (*USES_A_REPOSITORY, "inspect", "load")
-OPENS_A_REPOSITORY = (*WORK, "dump", *OPENS)
+OPENS_A_REPOSITORY = (*WORK, "dump", "ingest", *OPENS)
 LAB = (
     "lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin",
     "lab compare-recovery",
@@ -51,7 +51,7 @@ LAB = (
 EVERY = (*WORK, *ARCHIVES, *KEY, *LAB)
 SEVERAL_REPOSITORIES = ("backup", "archive", "restore", "info", "log", "verify")
 REACHES_A_SOURCE = ("backup", "archive", "restore", "check", "load", "dump")
-WRITES = ("init", "backup", "archive", "consolidate", "hold", "expire", "collect")
+WRITES = ("init", "backup", "archive", "consolidate", "hold", "expire", "collect", "ingest")
 TAKES_BACKUPS = ("backup", "archive")
 
 
@@ -164,7 +164,10 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "jobs", COUNT, "Threads that work at the same time. Not set: one more than cores, at most 8.",
-        ("backup", "archive", "restore", "consolidate", "verify", "rebuild-index", "copy-backups", "heal", "dump"),
+        (
+            "backup", "archive", "restore", "consolidate", "verify", "rebuild-index", "copy-backups", "heal", "dump",
+            "ingest",
+        ),
     ),
     Option(
         "nice", SWITCH, "Let the database go first: lowest priority for processor and disk.",
@@ -205,11 +208,11 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "scratch", DIRECTORY, "Where to work, instead of the system's place for temporary files.",
-        ("consolidate", "verify", "dump"),
+        ("consolidate", "verify", "dump", "ingest"),
     ),
     Option(
-        "as", NAME, "Restore or load under another database name.",
-        ("restore", "load"), in_environment=False, in_file=False,
+        "as", NAME, "Restore, load or ingest under another database name.",
+        ("restore", "load", "ingest"), in_environment=False, in_file=False,
     ),
     Option(
         "to", CHOICE, "Restore up to the newest archived transaction, which is also what happens without any target.",

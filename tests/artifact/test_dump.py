@@ -15,7 +15,7 @@ import pytest
 from helpers.artifacts import read_all
 from helpers.backups import new_repository, take
 from helpers.calls import Killed, killed_at
-from helpers.database import Synthetic, log_files, make_logs, store_files
+from helpers.database import Synthetic, make_clean
 from helpers.fuzzy import Fuzzy
 from helpers.victim import steps
 from neokeep import api
@@ -27,14 +27,6 @@ from neokeep.restore.recover import is_clean
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def make_clean(home: Path, kernel: int = 20) -> Synthetic:
-    """A stopped database that nothing is left to recover of."""
-    logs = make_logs(kernel, files=1)
-    last = len(logs[0].boundaries) - 1
-    log = log_files(logs, checkpoint_at=last)
-    return Synthetic(home, kernel, "neo4j", store_files(kernel, 1), logs, log).write()
 
 
 @pytest.fixture
@@ -188,7 +180,7 @@ def test_a_file_that_is_there_is_replaced_only_when_told_so(tmp_path: Path, clea
     assert unpacked(tmp_path / "neo4j.dump") == clean.store | clean.log
 
 
-@pytest.mark.parametrize("to_path", ["nowhere/x.dump", "nowhere/", "s3://bucket/x.dump"])
+@pytest.mark.parametrize("to_path", ["nowhere/x.dump", "nowhere/", "ftp://host/x.dump", "s3://bucket/no name.dump"])
 def test_a_place_that_makes_no_sense_is_refused(tmp_path: Path, clean: Synthetic, to_path: str) -> None:
     place = to_path if "://" in to_path else f"{tmp_path}/{to_path}"
     with pytest.raises(UsageError):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.artifacts import MAGICS, artifact, differential, tar_of
+from helpers.artifacts import BAD, MAGICS, artifact, bad_archives, differential, files_of, tar_of, whole, write
 from helpers.backups import content
 from helpers.database import Synthetic, make_database
 from helpers.properties import examples
@@ -30,19 +30,6 @@ if TYPE_CHECKING:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Synthetic:
     """The database that is in the archives."""
     return make_database(tmp_path_factory.mktemp("made") / "home")
-
-
-def files_of(made: Synthetic) -> dict[str, bytes]:
-    return made.store | made.log
-
-
-def write(path: Path, data: bytes) -> Path:
-    path.write_bytes(data)
-    return path
-
-
-def whole(made: Synthetic, magic: str = "DZV1") -> bytes:
-    return artifact(magic, files_of(made))
 
 
 def everything(home: Path) -> dict[str, bytes | None]:
@@ -96,40 +83,14 @@ def test_what_a_server_leaves_behind_is_not_loaded(tmp_path: Path, made: Synthet
     assert content(tmp_path / "home") == (made.store, made.log)
 
 
-@pytest.fixture(scope="module")
-def bad_archives(made: Synthetic) -> dict[str, bytes]:
-    files = files_of(made)
-    damaged_log = files | {
-        "neostore.transaction.db.1": files["neostore.transaction.db.1"].replace(b"record", b"RECORD")
-    }
-    return {
-        "cut off": whole(made)[:-30],
-        "cut off in a pipe's way": whole(made, "gzip")[:-9],
-        "rubbish": whole(made) + b"rubbish",
-        "less than claimed": artifact("DZV1", files, counts=(1, len(files) + 1, sum(map(len, files.values())))),
-        "more than claimed": artifact("DZV1", files, counts=(1, len(files), sum(map(len, files.values())) - 1)),
-        "outside": artifact("gzip", files | {"../../evil": b"x"}),
-        "absolute": artifact("gzip", files | {"/tmp/evil": b"x"}),
-        "our link": artifact("gzip", files | {".neokeep-log": b"x"}),
-        "no store": artifact("gzip", made.log),
-        "no logs": artifact("gzip", made.store),
-        "another format": artifact("gzip", files | {"neostore": b"\0" * 8192}),
-        "damaged log": artifact("gzip", damaged_log),
-        "a lone checkpoint": artifact("gzip", made.store | {"checkpoint.0": made.log["checkpoint.0"]}),
-        "a file where a directory is": artifact("gzip", files | {"schema/index": b"x"}),
-    }
-
-
-BAD = (
-    "cut off", "cut off in a pipe's way", "rubbish", "less than claimed", "more than claimed", "outside", "absolute",
-    "our link", "no store", "no logs", "another format", "damaged log", "a lone checkpoint",
-    "a file where a directory is",
-)  # fmt: skip
+@pytest.fixture(scope="module", name="bad")
+def _bad(made: Synthetic) -> dict[str, bytes]:
+    return bad_archives(made)
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_bad_archive_leaves_the_target_untouched(tmp_path: Path, bad_archives: dict[str, bytes], what: str) -> None:
-    path = write(tmp_path / "neo4j.dump", bad_archives[what])
+def test_a_bad_archive_leaves_the_target_untouched(tmp_path: Path, bad: dict[str, bytes], what: str) -> None:
+    path = write(tmp_path / "neo4j.dump", bad[what])
     make_database(tmp_path / "home", seed=50)
     before = everything(tmp_path / "home")
     with pytest.raises((IntegrityError, SourceError)) as refused:
@@ -142,8 +103,8 @@ def test_a_bad_archive_leaves_the_target_untouched(tmp_path: Path, bad_archives:
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_bad_archive_leaves_an_empty_home_empty(tmp_path: Path, bad_archives: dict[str, bytes], what: str) -> None:
-    path = write(tmp_path / "neo4j.dump", bad_archives[what])
+def test_a_bad_archive_leaves_an_empty_home_empty(tmp_path: Path, bad: dict[str, bytes], what: str) -> None:
+    path = write(tmp_path / "neo4j.dump", bad[what])
     (tmp_path / "home").mkdir()
     with pytest.raises((IntegrityError, SourceError)):
         api.load(path, tmp_path / "home")

@@ -6,7 +6,17 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from neokeep.artifact.reports import ArtifactChain, ArtifactInfo, DumpReport, InspectReport, LoadReport
+from cli.samples import BACKUP
+from neokeep import reports
+from neokeep.artifact.reports import (
+    ArtifactChain,
+    ArtifactInfo,
+    DumpReport,
+    IngestReport,
+    InspectReport,
+    LoadReport,
+    SkippedArchive,
+)
 from neokeep.reports import Failure
 
 NOON = datetime(2026, 8, 1, 12, tzinfo=UTC)
@@ -129,3 +139,31 @@ DUMPED = DumpReport(
     next_steps=("Neo4j rebuilds the indexes at its first start on it; on a large graph that takes a while.",),
 )
 DUMPED_MOMENT = replace(DUMPED, running=None, label="neo4j-20260801-120000F", segments=12)
+INGESTED = IngestReport(
+    repository="/backup/neo4j",
+    backups=(
+        replace(
+            BACKUP,
+            label="neo4j-20260801-120000F",
+            source="archives",
+            host="",
+            home="/dumps",
+            neo4j_version=None,
+            edition="unknown",
+            running=False,
+            reason="ingested from /dumps/neo4j.dump",
+            ingested=reports.IngestedInfo(
+                archive="/dumps/neo4j.dump",
+                type="dump",
+                format="DZV1",
+                size_bytes=587_202_560,
+                modified=NOON,
+                ingested_at=NOON,
+                dated_by="log",
+            ),
+        ),
+    ),
+    skipped=(SkippedArchive(archive="/dumps/july.dump", label="neo4j-20260701-120000F"),),
+)
+PARTLY_INGESTED = replace(INGESTED, failures=ONE_DAMAGED.failures)
+NOT_INGESTED = IngestReport(repository="/backup/neo4j", backups=(), failures=ONE_DAMAGED.failures)

@@ -81,6 +81,7 @@ FUNCTIONS = (
     ("neokeep.artifact.load", "read_through"),
     ("neokeep.artifact.dump", "dump_server"),
     ("neokeep.artifact.dump", "dump_repository"),
+    ("neokeep.artifact.ingest", "ingest"),
 )
 
 
@@ -101,6 +102,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
         setattr(module, name, stand_in.function(name))
         monkeypatch.setitem(sys.modules, module_name, module)
     modules["neokeep.artifact.dump"].Wanted = SimpleNamespace  # type: ignore[attr-defined]
+    modules["neokeep.artifact.ingest"].Order = SimpleNamespace  # type: ignore[attr-defined]
     return stand_in
 
 

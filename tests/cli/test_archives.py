@@ -1,13 +1,15 @@
-"""inspect, load and dump on the command line: what is called, what is printed."""
+"""inspect, load, dump and ingest on the command line: what is called, what is printed."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
-from cli import archives
+from cli import archives, samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +77,7 @@ def test_dump_tells_where_it_is_from_and_what_is_in_it(work: Work, run: Callable
     assert "indexes:           left out: Neo4j rebuilds them" in ran.out
     source, name, wanted, _ = work.arguments_of("dump_server")
     assert (source, name) == ("the source", "neo4j")
-    assert (wanted.to_path, wanted.format, wanted.indexes, wanted.scratch) == (
+    assert (wanted.to.url, wanted.format, wanted.indexes, wanted.scratch) == (
         "/dumps", "backup", "rebuild", Path("/s"),
     )  # fmt: skip
 
@@ -98,3 +100,37 @@ def test_standard_output_is_the_archive_alone(work: Work, run: Callable[..., Ran
 )
 def test_dump_without_a_place_or_an_origin_is_a_mistake(work: Work, run: Callable[..., Ran], line: str) -> None:
     assert run(line).status == 2
+
+
+def test_ingest_says_what_was_taken_and_what_was_there_already(work: Work, run: Callable[..., Ran]) -> None:
+    work.answers["ingest"] = archives.INGESTED
+    ran = run(
+        "ingest /dumps/neo4j.dump s3://bucket/july.dump --repo /r --as neo4j --from-source prod --again --scratch /s "
+        "--taken-at 2026-01-01T00:00:00Z"
+    )
+    assert ran.status == 0
+    assert "Ingested 1 archive into /backup/neo4j" in ran.out
+    assert "/dumps/july.dump is there already, as neo4j-20260701-120000F" in ran.out
+    places, _, order, _ = work.arguments_of("ingest")
+    assert [place.url for place in places] == ["/dumps/neo4j.dump", "s3://bucket/july.dump"]
+    assert (order.database, order.source, order.again, order.scratch) == ("neo4j", "prod", True, Path("/s"))
+    assert order.taken_at == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_ingest_tells_of_archives_that_failed(work: Work, run: Callable[..., Ran]) -> None:
+    work.answers["ingest"] = archives.PARTLY_INGESTED
+    ran = run("ingest /dumps --repo /r")
+    assert ran.status == 17
+    assert "old.dump could not be ingested: /dumps/old.dump is cut off" in ran.out
+    work.answers["ingest"] = archives.NOT_INGESTED
+    assert run("ingest /dumps --repo /r").status == 16
+    assert run("ingest --repo /r").status == 2
+
+
+def test_info_tells_what_a_backup_was_ingested_from(work: Work, run: Callable[..., Ran]) -> None:
+    work.answers["describe"] = replace(samples.INFO, backups=archives.INGESTED.backups, windows=())
+    assert "full (dump)" in run("info --repo /r").out
+    out = run("info --repo /r --backup neo4j-20260801-120000F").out
+    assert "archive:            /dumps/neo4j.dump" in out
+    assert "date:               the time of its last transaction" in out
+    assert "server:" not in out

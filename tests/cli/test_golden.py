@@ -70,6 +70,8 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("inspect@one-is-damaged", "inspect /dumps", {"inspect": archives.ONE_DAMAGED}, 17),
     ("load", "load /dumps/neo4j.backup --home /h", {"load": archives.LOADED}, 0),
     ("load@info", "load /dumps/neo4j.dump --info", {"read_through": archives.READ}, 0),
+    ("ingest", "ingest /dumps --repo /r", {"ingest": archives.INGESTED}, 0),
+    ("ingest@one-failed", "ingest /dumps --repo /r", {"ingest": archives.PARTLY_INGESTED}, 17),
     (
         "error",
         "info --repo /r",

@@ -18,7 +18,9 @@ from neokeep.neo4j.artifact.read import open_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
+    from helpers.database import Synthetic
     from neokeep.neo4j.artifact.read import ArtifactHeader
 
 STORE_ID = b"\x01" + struct.pack(">qq", 1_700_000_000_000, -77) + b"\x06record\x07aligned\x01\x01"
@@ -150,3 +152,49 @@ def read_all(data: bytes, step: int = 1 << 30) -> tuple[ArtifactHeader, dict[str
                     parts.append(bytes(room[:taken]))
                 found[entry.path] = b"".join(parts)
     return opened.header, found
+
+
+def files_of(made: Synthetic) -> dict[str, bytes]:
+    """All files of a database, as they lie in an archive."""
+    return made.store | made.log
+
+
+def write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def whole(made: Synthetic, magic: str = "DZV1") -> bytes:
+    """A good archive of a database."""
+    return artifact(magic, files_of(made))
+
+
+def bad_archives(made: Synthetic) -> dict[str, bytes]:
+    """Archives of a database that nobody may take for good ones, by what is wrong."""
+    files = files_of(made)
+    damaged_log = files | {
+        "neostore.transaction.db.1": files["neostore.transaction.db.1"].replace(b"record", b"RECORD")
+    }
+    return {
+        "cut off": whole(made)[:-30],
+        "cut off in a pipe's way": whole(made, "gzip")[:-9],
+        "rubbish": whole(made) + b"rubbish",
+        "less than claimed": artifact("DZV1", files, counts=(1, len(files) + 1, sum(map(len, files.values())))),
+        "more than claimed": artifact("DZV1", files, counts=(1, len(files), sum(map(len, files.values())) - 1)),
+        "outside": artifact("gzip", files | {"../../evil": b"x"}),
+        "absolute": artifact("gzip", files | {"/tmp/evil": b"x"}),
+        "our link": artifact("gzip", files | {".neokeep-log": b"x"}),
+        "no store": artifact("gzip", made.log),
+        "no logs": artifact("gzip", made.store),
+        "another format": artifact("gzip", files | {"neostore": b"\0" * 8192}),
+        "damaged log": artifact("gzip", damaged_log),
+        "a lone checkpoint": artifact("gzip", made.store | {"checkpoint.0": made.log["checkpoint.0"]}),
+        "a file where a directory is": artifact("gzip", files | {"schema/index": b"x"}),
+    }
+
+
+BAD = (
+    "cut off", "cut off in a pipe's way", "rubbish", "less than claimed", "more than claimed", "outside", "absolute",
+    "our link", "no store", "no logs", "another format", "damaged log", "a lone checkpoint",
+    "a file where a directory is",
+)  # fmt: skip

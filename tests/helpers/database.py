@@ -156,6 +156,14 @@ def make_database(home: Path, kernel: int = 20, *, seed: int = 1, database: str 
     return made.write()
 
 
+def make_clean(home: Path, kernel: int = 20) -> Synthetic:
+    """A stopped database that nothing is left to recover of."""
+    logs = make_logs(kernel, files=1)
+    last = len(logs[0].boundaries) - 1
+    log = log_files(logs, checkpoint_at=last)
+    return Synthetic(home, kernel, "neo4j", store_files(kernel, 1), logs, log).write()
+
+
 def captured_logs(made: Synthetic) -> dict[str, bytes]:
     """What a restore of it must have for logs: no zeros behind the end."""
     files = {name: content for name, content in made.log.items() if name.startswith("checkpoint")}

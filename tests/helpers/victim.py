@@ -62,6 +62,7 @@ def _serve() -> None:
     for module in (
         "helpers.backups", "helpers.calls", "helpers.following", "neokeep.capture.full", "neokeep.restore.restore",
         "neokeep.repository.collect", "neokeep.repository.expire", "neokeep.artifact.load",
+        "neokeep.artifact.ingest",
     ):  # fmt: skip
         importlib.import_module(module)
 
@@ -116,7 +117,9 @@ def _do(order: dict[str, Any]) -> None:
         return
     repository, home = _opened(order), Path(order["home"])
     pack.TARGET_SIZE = order.get("pack_size", pack.TARGET_SIZE)
-    if order["do"] == "backup":
+    if order["do"] == "ingest":
+        _ingest(order, repository)
+    elif order["do"] == "backup":
         if "label" in order:
             manifest.new_label = lambda *_: order["label"]
         # One thread, so that the calls come in one order and each of them is met once.
@@ -146,6 +149,13 @@ def _load(order: dict[str, Any]) -> None:
     from neokeep import api
 
     api.load(order["repository"], order["home"], overwrite=True)
+
+
+def _ingest(order: dict[str, Any], repository: Any) -> None:
+    """Ingest an archive, which stands in the place of the home; scratch is where the test says."""
+    from neokeep import api
+
+    api.ingest(order["home"], repository, scratch=order["scratch"], jobs=1)
 
 
 def _clean_up(order: dict[str, Any]) -> None:

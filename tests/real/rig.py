@@ -75,12 +75,13 @@ class Taken:
 class World:
     """A source of one version with a workload on it, and the repository that its backups go to."""
 
-    def __init__(self, directory: Path, version: str, writers: int = 4) -> None:
+    def __init__(self, directory: Path, version: str, writers: int = 4, ballast: int = BALLAST_NODES) -> None:
         self.directory = directory
         self.version = version
         self.server = create_home(directory / "source", version, HARSH)
         init_repository(str(directory / "repository"))
         self._writers = writers
+        self._ballast = ballast
 
     @cached_property
     def load(self) -> Workload:
@@ -89,7 +90,7 @@ class World:
         load = Workload(self.server.bolt_uri, writers=self._writers)
         load.setup()
         with connected(self.server.bolt_uri) as session:
-            for first in range(0, BALLAST_NODES, 20_000):
+            for first in range(0, self._ballast, 20_000):
                 session.run(BALLAST, first=first)
         return load
 

@@ -113,8 +113,8 @@ def test_a_checkpoint_read_after_the_store_is_noticed(
     world: World, target: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = world.source.database("neo4j").log_directory
-    entry = attempt._checkpoint_entry
-    monkeypatch.setattr(attempt, "_checkpoint_entry", lambda _, writer: entry(choose_checkpoint(directory), writer))
+    entry = attempt.checkpoint_entry
+    monkeypatch.setattr(attempt, "checkpoint_entry", lambda _, writer: entry(choose_checkpoint(directory), writer))
     require_noticed(world, target)
 
 

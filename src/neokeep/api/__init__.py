@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from neokeep.api.archives import (
     dump,
+    ingest,
     inspect,
     load,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "heal",
     "hold",
     "info",
+    "ingest",
     "init",
     "inspect",
     "key_add",

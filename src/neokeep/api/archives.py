@@ -12,9 +12,10 @@ from neokeep.storage.place import Place
 from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from neokeep.artifact.reports import DumpReport, InspectReport, LoadReport
+    from neokeep.artifact.reports import DumpReport, IngestReport, InspectReport, LoadReport
     from neokeep.repository.repository import Repository
 
     Directory = str | PathLike[str]
@@ -63,7 +64,7 @@ def load(
 
 def dump(
     database: str,
-    to_path: Directory,
+    to_path: Directory | Place,
     *,
     home: Directory | None = None,
     configuration_directory: Directory | None = None,
@@ -83,14 +84,15 @@ def dump(
     """Write a database as a `.dump`, or a full `.backup`, that Neo4j's own load takes.
 
     From the server at `home`, running or not, or from a `repository`: the backup with this label, up to a moment, or
-    the newest there is. `to_path` is a directory, a new file, or `-` for standard output.
+    the newest there is. `to_path` is a directory or a new file, also
+    of a storage by its URL or Place, or `-` for standard output.
     """
     from neokeep.artifact.dump import Wanted, dump_repository, dump_server
 
     if (home is None) == (repository is None):
         raise UsageError("a dump is made of one thing", remedy="Give either the home of a server or a repository.")
     wanted = Wanted(
-        to_path=fspath(to_path),
+        to=_place(to_path),
         format=format,
         indexes=indexes,
         overwrite=overwrite,
@@ -118,6 +120,40 @@ def dump(
         moment=make_moment(to_time, to_transaction, before_transaction),
         progress=progress,
     )
+
+
+def ingest(
+    archives: Sequence[Directory | Place] | Directory | Place,
+    repository: Repository | Place | Directory,
+    *,
+    ingested_as: str | None = None,
+    from_source: str | None = None,
+    taken_at: datetime | None = None,
+    again: bool = False,
+    scratch: Directory | None = None,
+    jobs: int | None = None,
+    progress: Progress = _SILENT,
+) -> IngestReport:
+    """Make full backups of existing archives, `.dump` and `.backup`: files, folders, URLs, `-` for standard input.
+
+    They are of the source `from_source`, by default `archives`. Each has the date `taken_at`, else that of its header,
+    its last transaction or its file. Those that are in the repository are passed over, unless `again`.
+    """
+    from neokeep.artifact.ingest import Order
+    from neokeep.artifact.ingest import ingest as ingest_archives
+    from neokeep.repository.open import open_repository
+
+    given = [archives] if isinstance(archives, str | PathLike | Place) else archives
+    opened = open_repository(_address(repository)) if isinstance(repository, str | PathLike | Place) else repository
+    order = Order(
+        database=ingested_as,
+        source=from_source,
+        taken_at=taken_at,
+        again=again,
+        scratch=None if scratch is None else Path(scratch),
+        jobs=jobs or default_jobs(),
+    )
+    return ingest_archives([_place(one) for one in given], opened, order, progress)
 
 
 def _address(place: Directory | Place) -> str | Place:

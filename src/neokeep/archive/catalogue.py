@@ -46,6 +46,7 @@ class Catalogue:
             for item in self.look()
             if item.type == "full"
             and item.source.name == source.name
+            and item.ingested is None
             and (item.store_id == store_id or (item.source.host, item.source.home) == here)
         ]
         return sorted(fulls, key=lambda item: item.finished_at, reverse=True)

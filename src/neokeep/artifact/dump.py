@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from neokeep.progress import Progress
     from neokeep.repository.repository import Repository
     from neokeep.restore.targets import RestorePlan
+    from neokeep.storage.place import Place
 
 COPY, REBUILD = "copy", "rebuild"
 
@@ -46,7 +47,7 @@ COPY, REBUILD = "copy", "rebuild"
 class Wanted:
     """What is to be written and how."""
 
-    to_path: str
+    to: Place
     format: str
     indexes: str
     overwrite: bool
@@ -64,7 +65,7 @@ class Wanted:
         name = f"{database}.dump"
         if self.format == BACKUP:
             name = f"{database}-{moment.astimezone(UTC):%Y-%m-%dT%H-%M-%S}.backup"
-        return find_destination(self.to_path, name, overwrite=self.overwrite)
+        return find_destination(self.to, name, overwrite=self.overwrite)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +234,7 @@ def _report(
 ) -> DumpReport:
     return DumpReport(
         database=database,
-        path=None if destination.path is None else str(destination.path),
+        path=destination.address,
         format=wanted.format,
         files=done.files,
         content_bytes=done.content_bytes,

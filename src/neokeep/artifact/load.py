@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from neokeep.artifact.examine import examine, require_loadable
 from neokeep.artifact.inspect import describe
-from neokeep.artifact.places import STANDARD, Found, find_all, opened
+from neokeep.artifact.naming import database_name, require_full
+from neokeep.artifact.places import Found, find_all, opened
 from neokeep.artifact.reports import LoadReport
 from neokeep.artifact.unpack import unpack
 from neokeep.errors import IntegrityError, SourceError, UsageError
 from neokeep.neo4j.artifact.read import open_artifact
-from neokeep.neo4j.names import is_database_name, require_database_name
 from neokeep.neo4j.source import SYSTEM_DATABASE
 from neokeep.neo4j.versions import kernel_version_name
 from neokeep.restore.target import Target, find_target, how_to_open, replacement, require_space, target_source
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from neokeep.artifact.examine import Examined
     from neokeep.artifact.unpack import Unpacked
-    from neokeep.neo4j.artifact.read import Artifact, ArtifactHeader
+    from neokeep.neo4j.artifact.read import Artifact
     from neokeep.progress import Progress
     from neokeep.restore.swap import Staging
     from neokeep.storage.place import Place
@@ -59,8 +59,8 @@ def load(
     with opened(found.place) as stream:
         artifact = open_artifact(stream)
         header = artifact.header
-        _require_full(header, place.url)
-        target = find_target(source, _name(header, found, loaded_as), None)
+        require_full(header, place.url)
+        target = find_target(source, database_name(header, found, loaded_as), None)
         progress.begin(f"loading {target.database}", header.size or 0)
         try:
             with replacement(target, overwrite=overwrite) as new:
@@ -137,45 +137,6 @@ def _only(place: Place) -> Found:
             remedy="Name one of them; 'neokeep inspect' lists them." if found else "Name a .dump or .backup file.",
         )
     return found[0]
-
-
-def _require_full(header: ArtifactHeader, what: str) -> None:
-    if header.metadata is not None and not header.metadata.full:
-        raise SourceError(
-            f"{what} is a differential artifact: it holds transactions {header.metadata.lowest} to "
-            f"{header.metadata.highest} and no store",
-            remedy="Load the full artifact before it; to put differential ones on top, use Neo4j Enterprise's "
-            "'neo4j-admin database restore'.",
-        )
-
-
-def _name(header: ArtifactHeader, found: Found, loaded_as: str | None) -> str:
-    """Decide what the database is called: as told, else as its header says, else after its file."""
-    if loaded_as is not None:
-        name = require_database_name(loaded_as)
-        if header.metadata is not None and SYSTEM_DATABASE in (name, header.metadata.database.lower()):
-            return _same(name, header.metadata.database.lower())
-        return name
-    name = header.metadata.database if header.metadata is not None else _stem(found.name)
-    if found.name == STANDARD and header.metadata is None:
-        raise UsageError("a dump does not say what its database is called", remedy="Give the name with --as NAME.")
-    if not is_database_name(name.lower()):
-        raise UsageError(f"{name!r} is no name for a database", remedy="Give one with --as NAME.")
-    return name.lower()
-
-
-def _same(name: str, database: str) -> str:
-    if name != database:
-        raise UsageError(
-            f"the system database cannot change places with another: {database} as {name}",
-            remedy="Load 'system' under its own name only.",
-        )
-    return name
-
-
-def _stem(path: str) -> str:
-    name = path.rpartition("/")[2]
-    return name.rpartition(".")[0] or name
 
 
 def _loaded(

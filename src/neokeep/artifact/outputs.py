@@ -1,4 +1,4 @@
-"""Where archives are written to: a new file, which is there as a whole or not at all, or standard output.
+"""Where archives are written to: a new file or object, which is there as a whole or not at all, or standard output.
 
 A file has no name until it is complete and durable, so a process that is killed leaves nothing behind. Where the file
 system has no nameless files, it is called `.neokeep-….part` until then.
@@ -15,14 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neokeep.artifact.places import STANDARD
+from neokeep.artifact.places import STANDARD, SUFFIXES, named_object
 from neokeep.errors import UsageError
 from neokeep.files import AlignedBuffer, explained, fsync_directory, rename_new, write_aligned
+from neokeep.storage.base import ObjectExists
+from neokeep.storage.open import open_storage
+from neokeep.storage.streams import open_stream, require_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from neokeep.neo4j.artifact.write import Data
+    from neokeep.storage.base import Storage
+    from neokeep.storage.place import Place
+    from neokeep.storage.streams import Stream
 
 _MODE = 0o640
 _GATHERED = 4 * 1024 * 1024
@@ -31,31 +37,38 @@ _NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where to write to; no path means standard output."""
+    """Where to write to: a path, or an object `name` of a storage; neither means standard output."""
 
     path: Path | None
     overwrite: bool
+    storage: Storage | None = None
+    name: str = ""
+
+    @property
+    def address(self) -> str | None:
+        """Path or URL; None of standard output."""
+        if self.storage is not None:
+            return f"{self.storage.url}/{self.name}"
+        return None if self.path is None else str(self.path)
 
     def __str__(self) -> str:
-        return "standard output" if self.path is None else str(self.path)
+        return self.address or "standard output"
 
 
-def find_destination(to_path: str, file_name: str, *, overwrite: bool) -> Destination:
-    """Decide where an archive goes; in a directory it is called `file_name`.
+def find_destination(to: Place, file_name: str, *, overwrite: bool) -> Destination:
+    """Decide where an archive goes; in a directory, or a folder of a storage, it is called `file_name`.
 
     Raises:
         UsageError: it makes no sense, or there is such a file and `overwrite` is not given.
     """
+    to_path = to.url
     if to_path == STANDARD:
         if sys.stdout.isatty():
             raise UsageError("an archive is nothing for a terminal", remedy="Send standard output to a file or a pipe.")
         return Destination(None, overwrite)
-    if "://" in to_path:
-        raise UsageError(
-            f"{to_path}: an archive cannot be written to a storage directly",
-            remedy="Write to a file, or to standard output (--to-path -) and pipe that into the storage's own tool.",
-        )
-    path = Path(to_path).expanduser().absolute()
+    if "://" in to_path and not to_path.startswith("file://"):
+        return _object(to, file_name, overwrite=overwrite)
+    path = Path(to_path.removeprefix("file://")).expanduser().absolute()
     if path.is_dir():
         path = path / file_name
     elif to_path.endswith("/") or not path.parent.is_dir():
@@ -65,6 +78,17 @@ def find_destination(to_path: str, file_name: str, *, overwrite: bool) -> Destin
     if os.path.lexists(path) and not path.is_file():
         raise UsageError(f"{path} is no regular file", remedy="Give a new name; for a pipe, use --to-path -.")
     return destination
+
+
+def _object(to: Place, file_name: str, *, overwrite: bool) -> Destination:
+    """Name an object: what ends like an archive is its name, anything else the folder that it goes into."""
+    storage, name = named_object(to) if to.url.endswith(SUFFIXES) else (open_storage(to), file_name)
+    if not overwrite:
+        try:
+            require_free(storage, name)
+        except ObjectExists as problem:
+            raise _taken(problem.message) from problem
+    return Destination(None, overwrite, storage, name)
 
 
 class Output:
@@ -84,6 +108,19 @@ class Output:
 
     def finish(self) -> None:
         """Nothing is held back."""
+
+
+class _StreamOutput(Output):
+    """Hands everything to an object on its way; it is finished by whoever began it."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.size = 0
+        self._stream = stream
+
+    def write(self, data: Data) -> None:
+        view = memoryview(data)
+        self._stream.write(view)
+        self.size += len(view)
 
 
 class _FileOutput(Output):
@@ -117,12 +154,18 @@ class _FileOutput(Output):
 
 
 @contextmanager
-def created(destination: Destination) -> Iterator[Output]:
+def created(destination: Destination, largest: int) -> Iterator[Output]:
     """Write an archive in the block; at its end it is durable and has its name, on failure there is nothing.
+
+    It has at most `largest` bytes.
 
     Raises:
         SpaceError, AccessError, RepositoryError: it cannot be written.
     """
+    if destination.storage is not None:
+        with _stored(destination, destination.storage, largest) as stream:
+            yield _StreamOutput(stream)
+        return
     if destination.path is None:
         output = Output(sys.stdout.fileno(), "standard output")
         yield output
@@ -145,6 +188,19 @@ def created(destination: Destination) -> Iterator[Output]:
         if scratch is not None:
             with suppress(OSError):
                 scratch.unlink()
+
+
+@contextmanager
+def _stored(destination: Destination, storage: Storage, largest: int) -> Iterator[Stream]:
+    stream = open_stream(storage, destination.name, largest=largest, overwrite=destination.overwrite)
+    try:
+        yield stream
+        try:
+            stream.finish()
+        except ObjectExists as problem:
+            raise _taken(problem.message) from problem
+    finally:
+        stream.abandon()
 
 
 def _new_file(path: Path) -> tuple[int, Path | None]:
@@ -193,4 +249,8 @@ def _put(scratch: Path, destination: Destination) -> None:
 
 def _require_free(destination: Destination) -> None:
     if destination.path is not None and not destination.overwrite and os.path.lexists(destination.path):
-        raise UsageError(f"{destination.path} exists already", remedy="Choose another name, or give --overwrite.")
+        raise _taken(f"{destination.path} exists already")
+
+
+def _taken(what: str) -> UsageError:
+    return UsageError(what, remedy="Choose another name, or give --overwrite.")

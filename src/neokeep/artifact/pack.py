@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BACKUP = "backup"
 _FIRST_TRANSACTION = 1
+_MOST_AROUND, _MOST_AROUND_A_FILE = 1024 * 1024, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def pack(
     size = sum(member.size for member in listed)
     progress.begin(f"writing {database} to {destination}", size)
     try:
-        with created(destination) as output:
+        with created(destination, size + _MOST_AROUND + len(listed) * _MOST_AROUND_A_FILE) as output:
             writer = ArtifactWriter(output.write, len(listed), size, metadata=metadata, threads=threads)
             for member in listed:
                 writer.begin_file(member.name, member.size, member.mode)

@@ -9,7 +9,8 @@ import os
 import stat
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,13 +63,35 @@ class ObjectSource:
         return data
 
 
+@dataclass(slots=True)
+class CountedSource:
+    """Another source, of which is known how many bytes were taken."""
+
+    inner: Source
+    taken: int = 0
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = self.inner.name
+
+    def read(self, size: int) -> bytes:
+        """See Source.read."""
+        data = self.inner.read(size)
+        self.taken += len(data)
+        return data
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An archive that is somewhere: its address, its name there, and its size in bytes (None of a pipe)."""
+    """An archive that is somewhere: its address and its name there.
+
+    Its size in bytes, and when it was written (UTC) by the clock of the place, are None of a pipe.
+    """
 
     place: Place
     name: str
     size: int | None
+    modified: datetime | None = None
 
 
 @contextmanager
@@ -82,7 +105,7 @@ def opened(place: Place) -> Iterator[Source]:
     if place.url == STANDARD:
         yield FileSource("standard input", sys.stdin.fileno())
     elif "://" in place.url and not place.url.startswith("file://"):
-        storage, key = _split(place)
+        storage, key = named_object(place)
         try:
             size = storage.stat(key).size
         except ObjectMissing as problem:
@@ -122,7 +145,7 @@ def find_all(place: Place) -> list[Found]:
         except FileNotFoundError:
             raise _missing(str(path)) from None
     if not stat.S_ISDIR(status.st_mode):
-        return [Found(place, path.name, status.st_size if stat.S_ISREG(status.st_mode) else None)]
+        return [_described(place, path.name, status)]
     return sorted(_files(path, place, "", _LEVELS), key=lambda found: found.name)
 
 
@@ -134,29 +157,39 @@ def _files(root: Path, place: Place, below: str, levels: int) -> Iterator[Found]
         if entry.is_dir(follow_symlinks=False) and levels:
             yield from _files(root, place, f"{name}/", levels - 1)
         elif entry.name.endswith(SUFFIXES) and entry.is_file():
-            yield Found(Place(str(root / name), place.options), name, entry.stat().st_size)
+            yield _described(Place(str(root / name), place.options), name, entry.stat())
+
+
+def _described(place: Place, name: str, status: os.stat_result) -> Found:
+    if not stat.S_ISREG(status.st_mode):
+        return Found(place, name, None)
+    return Found(place, name, status.st_size, datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1_000_000, UTC))
 
 
 def _objects(place: Place) -> list[Found]:
-    storage, key = _split(place)
+    storage, key = named_object(place)
     try:
         found = storage.stat(key)
     except ObjectMissing:
         pass
     else:
-        return [Found(place, key, found.size)]
+        return [Found(place, key, found.size, found.created)]
     objects = [item for item in storage.list(key) if item.name.endswith(SUFFIXES)]
     if not objects:
         raise _missing(place.url)
     parent = place.url.rstrip("/").rpartition("/")[0]
     return [
-        Found(Place(f"{parent}/{item.name}", place.options), item.name.removeprefix(f"{key}/"), item.size)
+        Found(Place(f"{parent}/{item.name}", place.options), item.name.removeprefix(f"{key}/"), item.size, item.created)
         for item in sorted(objects, key=lambda item: item.name)
     ]
 
 
-def _split(place: Place) -> tuple[Storage, str]:
-    """Open the storage one level above an object, and name the object in it."""
+def named_object(place: Place) -> tuple[Storage, str]:
+    """Open the storage one level above an object, and name the object in it.
+
+    Raises:
+        UsageError: the address makes no sense.
+    """
     from neokeep.storage.base import checked_name
     from neokeep.storage.open import open_storage
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from neokeep.reports import Failure
+from neokeep.reports import BackupInfo, Failure
 
 
 class ArtifactInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,3 +111,19 @@ class DumpReport(msgspec.Struct, frozen=True, kw_only=True):
     indexes: str
     seconds: float
     next_steps: tuple[str, ...]
+
+
+class SkippedArchive(msgspec.Struct, frozen=True, kw_only=True):
+    """An archive that is in the repository already, as the backup `label`."""
+
+    archive: str
+    label: str
+
+
+class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of `ingest`: the backups that now exist, the archives that were there already, and those that failed."""
+
+    repository: str
+    backups: tuple[BackupInfo, ...]
+    skipped: tuple[SkippedArchive, ...] = ()
+    failures: tuple[Failure, ...] = ()

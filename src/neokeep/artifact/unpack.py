@@ -66,7 +66,7 @@ def unpack(artifact: Artifact, staging: Staging, owner: Owner, progress: Progres
                         make_directory(folder, owner)
                         directories.add(folder)
                 if not entry.is_directory:
-                    _write(path, entry, read_into, buffer, owner, progress)
+                    write_entry(path, entry, read_into, buffer, owner, progress)
                     done.paths.append(path)
                     done.size += entry.size
     finally:
@@ -80,11 +80,7 @@ def unpack(artifact: Artifact, staging: Staging, owner: Owner, progress: Progres
 
 def _place(entry: TarEntry, staging: Staging) -> Path | None:
     """Say where an entry belongs; None for what a server leaves behind and must not find again."""
-    if entry.path.split("/")[0] == LINK:
-        raise IntegrityError(
-            f"the archive holds {entry.path}, a name that neokeep keeps for itself",
-            remedy="Do not use it: it is not as Neo4j wrote it.",
-        )
+    require_foreign(entry)
     if is_log_name(entry.path):
         return staging.log / entry.path
     if not entry.is_directory and classify(entry.path) is FileKind.NEVER:
@@ -92,7 +88,20 @@ def _place(entry: TarEntry, staging: Staging) -> Path | None:
     return staging.store / entry.path
 
 
-def _write(
+def require_foreign(entry: TarEntry) -> None:
+    """Refuse a name that only neokeep gives.
+
+    Raises:
+        IntegrityError: it has one.
+    """
+    if entry.path.split("/")[0] == LINK:
+        raise IntegrityError(
+            f"the archive holds {entry.path}, a name that neokeep keeps for itself",
+            remedy="Do not use it: it is not as Neo4j wrote it.",
+        )
+
+
+def write_entry(
     path: Path,
     entry: TarEntry,
     read_into: Callable[[memoryview], int],
@@ -100,11 +109,17 @@ def _write(
     owner: Owner,
     progress: Progress,
 ) -> None:
+    """Write one file of an archive, whose bytes `read_into` gives, through `buffer`; it is not synced yet.
+
+    Raises:
+        SpaceError: it does not fit on the disk.
+        AccessError: it cannot be written.
+    """
     with explained("write", path):
         if entry.size > (free := shutil.disk_usage(path.parent).free):
             raise SpaceError(
                 f"{entry.path} of the archive is of {format_size(entry.size)}, {format_size(free)} are free",
-                remedy="Free space there; nothing was replaced.",
+                remedy="Free space there; nothing was changed.",
             )
         descriptor = os.open(
             path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, owner.directory_mode & _FILE_MODE

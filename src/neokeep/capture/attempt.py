@@ -74,13 +74,13 @@ def capture_once(
         follower.close()
     drop = copied.drop | changes.drop
     entries = [entry for path, entry in sorted(copied.entries.items()) if not is_dropped(path, drop)]
-    dropped = [LeftOut(path=path, reason=reason, rebuilt=_rebuilt(path)) for path, reason in sorted(drop.items())]
+    dropped = [LeftOut(path=path, reason=reason, rebuilt=is_rebuilt(path)) for path, reason in sorted(drop.items())]
     return Image(
         checkpoint=checkpoint,
         log=log,
-        files=(*entries, *log.entries, _checkpoint_entry(checkpoint, writer)),
+        files=(*entries, *log.entries, checkpoint_entry(checkpoint, writer)),
         left_out=(*plan.left_out, *dropped, *changes.left_out),
-        events=(*changes.events, *_log_events(log)),
+        events=(*changes.events, *log_events(log)),
         file_retries=copied.retries,
     )
 
@@ -124,15 +124,18 @@ def _require_same_files(database: Database, copied: Copied, store_id: str) -> No
             raise CaptureVoid(f"{file.path} was replaced by another file")
 
 
-def _rebuilt(path: str) -> bool:
+def is_rebuilt(path: str) -> bool:
+    """Tell whether Neo4j makes a file, or all of an index directory, anew."""
     return rebuildable(path) or path.startswith("schema/index/")
 
 
-def _checkpoint_entry(checkpoint: ChosenCheckpoint, writer: LendsWorkers) -> FileEntry:
+def checkpoint_entry(checkpoint: ChosenCheckpoint, writer: LendsWorkers) -> FileEntry:
+    """Store the checkpoint file, up to and with the record that was chosen."""
     with writer.worker() as worker:
         content = worker.put_bytes(checkpoint.content)
     return FileEntry(area="log", path=checkpoint.name, kind="checkpoint", mode=LOG_MODE, content=content)
 
 
-def _log_events(log: FollowedLog) -> tuple[str, ...]:
+def log_events(log: FollowedLog) -> tuple[str, ...]:
+    """Tell what is worth telling of a log."""
     return (f"behind the last transaction stood part of another one, left out: {log.torn}",) if log.torn else ()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from neokeep.capture.attempt import Image, capture_once
-from neokeep.capture.origin import source_record
+from neokeep.capture.origin import NOWHERE, source_record
 from neokeep.capture.reading import GentleReader, RateLimit
 from neokeep.capture.void import CaptureVoid
 from neokeep.errors import SourceError
@@ -27,6 +27,7 @@ from neokeep.version import __version__
 if TYPE_CHECKING:
     from neokeep.capture.options import CaptureOptions
     from neokeep.neo4j.source import Database, Source
+    from neokeep.neo4j.store.neostore import StoreId
     from neokeep.progress import Progress
     from neokeep.repository.repository import Repository
     from neokeep.repository.writer import LendsWorkers
@@ -153,22 +154,36 @@ def _attempts(
 
 def full_manifest(source: Source, database: Database, taken: Taken, effort: Effort) -> Manifest:
     """Make the manifest of a capture, without what is the repository's own; see `settled`."""
-    image = taken.image
-    store_id = database.store_id()
+    manifest = image_manifest(taken.image, database.name, database.store_id(), str(database.log_directory), effort)
+    return msgspec.structs.replace(
+        manifest,
+        source=source_record(source, running=taken.running),
+        neo4j_version=str(source.version) if source.version else None,
+        events=taken.events,
+        statistics=msgspec.structs.replace(manifest.statistics, bytes_read=taken.bytes_read),
+    )
+
+
+def image_manifest(image: Image, database: str, store_id: StoreId, where: str, effort: Effort) -> Manifest:
+    """Make the manifest of an image as far as that tells, whoever took it; `where` is its log, for messages.
+
+    Raises:
+        SourceError: it is of a kernel version that is not known.
+    """
     log, record = image.log, image.checkpoint.record
     kernel_version = log.kernel_version or (record.kernel_version if record else 0)
-    require_kernel_version(kernel_version, str(database.log_directory))
+    require_kernel_version(kernel_version, where)
     commit_time = log.last_commit_time
     if commit_time is None and record is not None:
         commit_time = record.commit_time
     return Manifest(
         format=manifests.FORMAT,
-        label=manifests.new_label(database.name, effort.started_at),
+        label=manifests.new_label(database, effort.started_at),
         type="full",
         neokeep_version=__version__,
-        source=source_record(source, running=taken.running),
-        database=database.name,
-        neo4j_version=str(source.version) if source.version else None,
+        source=NOWHERE,
+        database=database,
+        neo4j_version=None,
         kernel_version=kernel_version,
         store_id=str(store_id),
         store_format=store_id.store_format,
@@ -191,10 +206,10 @@ def full_manifest(source: Source, database: Database, taken: Taken, effort: Effo
         files=manifests.NO_BLOCKS,
         file_count=len(image.files),
         left_out=image.left_out,
-        events=taken.events,
+        events=image.events,
         statistics=Statistics(
             seconds=round(time.monotonic() - effort.began, 3),
-            bytes_read=taken.bytes_read,
+            bytes_read=log.bytes_read,
             size_bytes=sum(file.content.size for file in image.files),
             stored_bytes=0,
             blocks=0,

@@ -95,11 +95,17 @@ def tail_of(repository: Repository, database: Database, chain: Chain) -> Span:
 
 
 def newest_base(source: Source, database: Database, readable: Sequence[Manifest]) -> Manifest | None:
-    """Find the newest full backup of this database of this source; a copy elsewhere has a history of its own."""
+    """Find the newest full backup of this database of this source; a copy elsewhere has a history of its own.
+
+    What was ingested does not count: where it came from is known by hearsay only.
+    """
     fulls = [
         item
         for item in readable
-        if item.type == "full" and item.database == database.name and item.source.name == source.name
+        if item.type == "full"
+        and item.database == database.name
+        and item.source.name == source.name
+        and item.ingested is None
     ]
     return max(fulls, key=lambda item: item.finished_at, default=None)
 

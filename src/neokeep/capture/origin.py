@@ -10,6 +10,9 @@ from neokeep.repository.manifest import SourceRecord
 if TYPE_CHECKING:
     from neokeep.neo4j.source import Source
 
+NOWHERE = SourceRecord(name="", host="", home="", edition="unknown", running=False)
+"""The origin of an image of which only the files are known."""
+
 
 def source_record(source: Source, *, running: bool) -> SourceRecord:
     """Describe a source as a manifest holds it."""

@@ -57,6 +57,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "key change-passphrase": reports.KeyReport,
     "dump": artifacts.DumpReport,
     "load": artifacts.LoadReport,
+    "ingest": artifacts.IngestReport,
     "inspect": artifacts.InspectReport,
     "lab fetch": lab.LabDistribution,
     "lab versions": lab.LabVersions,
@@ -68,6 +69,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
 PARTS: tuple[type[msgspec.Struct], ...] = (
     reports.BackupInfo,
     reports.LeftOutInfo,
+    reports.IngestedInfo,
     reports.WindowInfo,
     reports.HoldInfo,
     reports.CopiedBackup,
@@ -81,6 +83,7 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
     reports.Finding,
     artifacts.ArtifactInfo,
     artifacts.ArtifactChain,
+    artifacts.SkippedArchive,
     lab.LabDistribution,
     recovery_report.ComparedWorkload,
 )
@@ -88,7 +91,7 @@ FUNCTIONS = (
     api.init, api.open_repository, api.find_source, api.backup, api.archive, api.restore, api.info, api.log, api.verify,
     api.check, api.expire, api.hold, api.release, api.collect, api.rebuild_index,
     api.key_list, api.key_add, api.key_remove, api.key_change_passphrase, api.key_generate,
-    api.dump, api.load, api.inspect,
+    api.dump, api.load, api.ingest, api.inspect,
 )  # fmt: skip
 
 CONFIGURATION = f"""## The configuration file

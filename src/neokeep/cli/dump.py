@@ -9,6 +9,7 @@ from neokeep.artifact.places import STANDARD
 from neokeep.cli.command import Argument, Call, Command
 from neokeep.cli.output import Outcome
 from neokeep.errors import UsageError
+from neokeep.storage.place import Place
 from neokeep.units import format_duration, format_size, format_time
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def run(call: Call) -> Outcome:
         raise UsageError("--to latest and another target were given", remedy="Give one target.")
     report = api.dump(
         call.argument("database"),
-        to_path,
+        Place(to_path, settings.storage_options()),
         home=None if given else settings.needed_path("home"),
         configuration_directory=settings.path("conf"),
         repository=settings.place() if given else None,
@@ -90,11 +91,12 @@ COMMANDS = (
         "'neo4j-admin database load' of the same version and of later ones. From the server at --home, which may run; "
         "with --backup, --from-source or a moment, from the repository. A stopped database is copied with its indexes. "
         "Of a running one, and of a moment, the log is applied in scratch, and Neo4j rebuilds the indexes at its first "
-        "start. The file is there as a whole or not at all.",
+        "start. The file, or the object in a bucket, is there as a whole or not at all.",
         (
             "neokeep dump neo4j --home /var/lib/neo4j --to-path /backup",
             "neokeep dump neo4j --to-time 2026-11-22T10:00:00Z --repo /backup/neo4j --to-path /tmp/before.dump",
             "neokeep dump neo4j --home /var/lib/neo4j --format backup --to-path -",
+            "neokeep dump neo4j --home /var/lib/neo4j --to-path s3://bucket/dumps/",
         ),
         run,
         (Argument("database", "DATABASE", "The database; of a repository, by the name that it had there."),),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from neokeep.cli.page import Page
     from neokeep.errors import NeokeepError
-    from neokeep.reports import BackupInfo, HoldInfo, InfoReport, VerifyReport, WindowInfo
+    from neokeep.reports import BackupInfo, HoldInfo, InfoReport, IngestedInfo, VerifyReport, WindowInfo
 
 
 def run(call: Call) -> Outcome:
@@ -80,7 +80,7 @@ def _row(backup: BackupInfo) -> tuple[str, ...]:
     return (
         backup.database,
         backup.label,
-        backup.type,
+        backup.type if backup.ingested is None else f"{backup.type} ({backup.ingested.type})",
         format_time(backup.finished_at),
         backup.neo4j_version or "unknown",
         str(backup.last_tx),
@@ -96,6 +96,24 @@ def _proven(backup: BackupInfo) -> str:
     return "never" if backup.content_proven_at is None else format_time(backup.content_proven_at)
 
 
+_DATED_BY = {
+    "option": "as was said (--taken-at)",
+    "header": "the time in its header",
+    "log": "the time of its last transaction",
+    "file": "when the file was written",
+    "arrival": "when it was ingested: nothing else told",
+}
+
+
+def origin(ingested: IngestedInfo) -> list[tuple[str, str]]:
+    """Say of an ingested backup where it is from."""
+    return [
+        ("ingested", f"{format_time(ingested.ingested_at)}, a {ingested.type} ({ingested.format or 'no magic'})"),
+        ("archive", ingested.archive),
+        ("date", _DATED_BY.get(ingested.dated_by, ingested.dated_by)),
+    ]
+
+
 def _facts(backup: BackupInfo) -> list[tuple[str, str]]:
     committed = f", the last committed {format_time(backup.last_commit_time)}" if backup.last_commit_time else ""
     whole = backup.compressed_bytes
@@ -103,11 +121,15 @@ def _facts(backup: BackupInfo) -> list[tuple[str, str]]:
     return [
         ("backup", f"{backup.label} ({backup.type})"),
         ("database", backup.database),
-        ("source", f"{backup.source} (host {backup.host}, home {backup.home})"),
+        *(
+            [("source", f"{backup.source} (host {backup.host}, home {backup.home})")]
+            if backup.ingested is None
+            else [("source", backup.source), *origin(backup.ingested)]
+        ),
         ("Neo4j", f"{backup.neo4j_version or 'version unknown'}, {backup.edition}, {backup.store_format} format"),
         ("store id", backup.store_id),
         ("taken", f"{format_time(backup.started_at)} to {format_time(backup.finished_at)}"),
-        ("server", "was running" if backup.running else "was stopped"),
+        *([] if backup.ingested else [("server", "was running" if backup.running else "was stopped")]),
         ("transactions", f"{backup.first_tx} to {backup.last_tx} in the log{committed}"),
         ("log positions", f"checkpoint {backup.checkpoint_position}, end {backup.end_position}"),
         ("size", f"{format_size(backup.size_bytes)} in {backup.file_count} files"),

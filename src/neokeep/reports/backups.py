@@ -15,6 +15,22 @@ class LeftOutInfo(msgspec.Struct, frozen=True, kw_only=True):
     rebuilt: bool
 
 
+class IngestedInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which archive of Neo4j's own a backup was made: its path or URL, `-` for a pipe; its type and format.
+
+    `size_bytes` and `modified` are those of the archive, null of a pipe. `dated_by` tells how the date of the backup
+    was found: `option`, `header`, `log` (the last commit), `file` (when that was written), or `arrival`.
+    """
+
+    archive: str
+    type: str
+    format: str
+    size_bytes: int | None
+    modified: datetime | None
+    ingested_at: datetime
+    dated_by: str
+
+
 class BackupInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One backup of one database. Transactions are ids; `first_tx` to `last_tx` are in the captured log."""
 
@@ -61,6 +77,8 @@ class BackupInfo(msgspec.Struct, frozen=True, kw_only=True):
     """When the log behind it was last applied in scratch, by `verify --recover`; null: never."""
     verified_whole: bool | None = None
     """Whether the last verification that looked at it found it whole; null: none did."""
+    ingested: IngestedInfo | None = None
+    """The archive that it was made of; null: it was captured from a server."""
 
 
 class WindowInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from neokeep.repository.verified import read_records
 from neokeep.repository.windows import problems_of, windows_of
 
 if TYPE_CHECKING:
+    from neokeep.repository.manifest import Ingested
     from neokeep.repository.repository import Repository
     from neokeep.repository.verified import ProvenBackup
     from neokeep.repository.windows import Window
@@ -137,4 +138,17 @@ def backup_info(manifest: Manifest) -> reports.BackupInfo:
         base=manifest.base,
         reason=manifest.reason,
         compressed_bytes=statistics.compressed_bytes,
+        ingested=None if manifest.ingested is None else _ingested_info(manifest.ingested),
+    )
+
+
+def _ingested_info(ingested: Ingested) -> reports.IngestedInfo:
+    return reports.IngestedInfo(
+        archive=ingested.archive,
+        type=ingested.type,
+        format=ingested.format,
+        size_bytes=ingested.size_bytes,
+        modified=ingested.modified,
+        ingested_at=ingested.ingested_at,
+        dated_by=ingested.dated_by,
     )

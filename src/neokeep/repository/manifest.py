@@ -67,6 +67,22 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     running: bool
 
 
+class Ingested(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which archive of Neo4j's own a backup was made, and how its date was found.
+
+    `archive` is a path or URL, `-` for standard input; `size_bytes` and `modified` are those of the file or object,
+    None of a pipe. `dated_by` is `option`, `header`, `log`, `file` or `arrival`.
+    """
+
+    archive: str
+    type: str
+    format: str
+    size_bytes: int | None
+    modified: datetime | None
+    ingested_at: datetime
+    dated_by: str
+
+
 class LogPoint(msgspec.Struct, frozen=True, kw_only=True):
     """A place in the transaction log: file version, byte offset, and the last transaction before it, where known."""
 
@@ -141,6 +157,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The oldest transaction that a full backup can be taken back to; None: none before `end`."""
     writer: str | None = None
     """Who stored its blocks; a manifest of a writer that had been given up is no backup. None: it has no blocks."""
+    ingested: Ingested | None = None
+    """The archive that it was made of; None: it was captured. No chain goes on with what was ingested."""
 
 
 FORMAT = 1

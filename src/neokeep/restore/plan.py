@@ -21,8 +21,9 @@ def choose_source(
 ) -> list[Manifest]:
     """Choose whose backups of a database are meant: those of one source.
 
-    Where several sources have such a database, the source whose home is the target is taken; otherwise the user has to
-    say which, since the newest of them may be another graph.
+    Where several sources have such a database, the source whose home is the target is taken, and then the only one that
+    was captured: archives that were ingested must not stand in the way of a restore. Otherwise the user has to say
+    which, since the newest of them may be another graph.
 
     Raises:
         RepositoryError: there is none.
@@ -36,6 +37,9 @@ def choose_source(
     sources = {item.source.name for item in candidates}
     if len(sources) > 1:
         here = [item for item in candidates if item.source.home == home]
+        captured = [item for item in candidates if item.ingested is None]
+        if not here and len({item.source.name for item in captured}) == 1:
+            here = captured
         if not any(item.type == "full" for item in here):
             raise UsageError(
                 f"several sources have backups of {database}: {', '.join(sorted(sources))}",

@@ -73,12 +73,12 @@ def _open_s3(address: Address, options: StorageOptions, environment: Mapping[str
         provider = _boto3_provider(settings.boto3_profile)
     client = _client(options, settings.endpoint, settings.ca_file)
 
-    def opened(more: S3Config, headers: dict[str, str]) -> S3Store:
+    def opened(more: S3Config, headers: dict[str, str], retries: RetryConfig = _NO_RETRIES) -> S3Store:
         return S3Store(
             address.host,
             config={**config, **more},
             client_options={**client, "default_headers": headers} if headers else client,
-            retry_config=_NO_RETRIES,
+            retry_config=retries,
             credential_provider=provider,
         )
 
@@ -93,6 +93,7 @@ def _open_s3(address: Address, options: StorageOptions, environment: Mapping[str
         _caveats(settings.endpoint),
         lock=lock,
         locked_until=lambda key: locked_until(store, key, settings.ca_file),
+        for_parts=partial(opened, {}, {}, _repeating(options)),
     )
 
 
@@ -103,8 +104,14 @@ def _open_google(address: Address, options: StorageOptions, environment: Mapping
     if options.endpoint:
         config["base_url"] = options.endpoint
     client = _client(options, options.endpoint or environment.get("GOOGLE_BASE_URL"), options.ca_file)
-    store = GCSStore(address.host, config=config, client_options=client, retry_config=_NO_RETRIES)
-    return ObjectStorage(store, address.url, address.path, _caveats(options.endpoint))
+    opened = partial(GCSStore, address.host, config=config, client_options=client)
+    return ObjectStorage(
+        opened(retry_config=_NO_RETRIES),
+        address.url,
+        address.path,
+        _caveats(options.endpoint),
+        for_parts=partial(opened, retry_config=_repeating(options)),
+    )
 
 
 def _open_azure(address: Address, options: StorageOptions, environment: Mapping[str, str]) -> ObjectStorage:
@@ -120,8 +127,14 @@ def _open_azure(address: Address, options: StorageOptions, environment: Mapping[
             remedy="Set AZURE_STORAGE_ACCOUNT_NAME, and a key or token as docs/operations.md says.",
         )
     client = _client(options, endpoint, options.ca_file)
-    store = AzureStore(address.host, config=config, client_options=client, retry_config=_NO_RETRIES)
-    return ObjectStorage(store, address.url, address.path, _caveats(endpoint))
+    opened = partial(AzureStore, address.host, config=config, client_options=client)
+    return ObjectStorage(
+        opened(retry_config=_NO_RETRIES),
+        address.url,
+        address.path,
+        _caveats(endpoint),
+        for_parts=partial(opened, retry_config=_repeating(options)),
+    )
 
 
 def _client(options: StorageOptions, endpoint: str | None, ca_file: Path | None) -> ClientConfig:
@@ -136,6 +149,11 @@ def _client(options: StorageOptions, endpoint: str | None, ca_file: Path | None)
         with explained("read", ca_file):
             client["root_certificate"] = ca_file.read_bytes()
     return client
+
+
+def _repeating(options: StorageOptions) -> RetryConfig:
+    """Have the library itself repeat requests: of a part of an object it is known what a second one does."""
+    return {"max_retries": options.retries, "retry_timeout": timedelta(seconds=options.timeout)}
 
 
 def _is_plain(endpoint: str | None) -> bool:

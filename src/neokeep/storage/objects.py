@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from obstore import GetOptions
+    from obstore import GetOptions, WritableFile
     from obstore.store import ObjectStore
     from typing_extensions import Buffer
 
     from neokeep.storage.object_lock import ObjectLock
 
 _LISTED_AT_ONCE = 1000
+_PARTS_AT_ONCE = 2
 _OUT_OF_RANGE = ("status code: 416", "Wanted range starting at")
 _FAILURES = (BaseError, OSError, ValueError)
 
@@ -44,6 +45,7 @@ class ObjectStorage(Storage):
         *,
         lock: ObjectLock | None = None,
         locked_until: Callable[[str], datetime | None] = lambda _key: None,
+        for_parts: Callable[[], ObjectStore] | None = None,
     ) -> None:
         self.url = url
         self._lock = lock
@@ -51,6 +53,7 @@ class ObjectStorage(Storage):
         self._store = store
         self._prefix = f"{prefix}/" if prefix else ""
         self._caveats = caveats
+        self._for_parts = for_parts or (lambda: store)
 
     def create(self, name: str, data: Buffer) -> None:
         """See Storage.create."""
@@ -129,6 +132,17 @@ class ObjectStorage(Storage):
                     raise locked(f"{self.url}/{name}", until) from None
                 raise failure from None
 
+    def large(self, name: str, part: int, *, overwrite: bool) -> LargeObject:  # noqa: ARG002
+        """See TakesStreams.large: the library cannot ask for the name to be free at the end of a large object."""
+        return LargeObject(self._for_parts(), self._key(name), part, f"store {name} in", self.url)
+
+    def replace(self, name: str, data: Buffer) -> None:
+        """See StoresAtOnce.replace."""
+        try:
+            obstore.put(self._for_parts(), self._key(name), memoryview(data).cast("B"), use_multipart=False)
+        except _FAILURES as problem:
+            raise explain(problem, f"store {name} in", self.url) from None
+
     def prepare(self) -> tuple[str, ...]:
         """See Storage.prepare: buckets are not made, since where and how is not for a backup tool to say."""
         try:
@@ -177,3 +191,37 @@ class ObjectStorage(Storage):
         if size > offset:
             raise TransientError(f"{self.url}/{name} changed its size while it was read", remedy="Try again.")
         return b""
+
+
+class LargeObject:
+    """An object that is sent in parts; see Stream. It is there when it is finished, and not before."""
+
+    def __init__(self, store: ObjectStore, key: str, part: int, doing: str, url: str) -> None:
+        self._doing, self._url = doing, url
+        # Never as a context: the library would finish it whatever happened inside.
+        self._file: WritableFile | None = obstore.open_writer(
+            store, key, buffer_size=part, max_concurrency=_PARTS_AT_ONCE
+        )
+
+    def write(self, data: Buffer) -> None:
+        """See Stream.write."""
+        if self._file is None:
+            raise AssertionError("nothing is written to what was finished or abandoned")
+        try:
+            self._file.write(bytes(data))
+        except _FAILURES as problem:
+            raise explain(problem, self._doing, self._url) from None
+
+    def finish(self) -> None:
+        """See Stream.finish."""
+        if self._file is None:
+            raise AssertionError("nothing is finished twice")
+        try:
+            self._file.close()
+        except _FAILURES as problem:
+            raise explain(problem, self._doing, self._url) from None
+        self._file = None
+
+    def abandon(self) -> None:
+        """See Stream.abandon."""
+        self._file = None

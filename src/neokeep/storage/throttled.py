@@ -52,6 +52,11 @@ class Throttled(Layer):
         self._spend(len(data))
         return data
 
+    def pay(self, count: int) -> None:
+        """Count so many bytes that go another way, and wait for those before."""
+        self._wait()
+        self._spend(count)
+
     def _wait(self) -> None:
         while True:
             with self._lock:

@@ -20,7 +20,7 @@ from neokeep.files import explain
 from neokeep.neo4j.locks import DATABASE_LOCK, STORE_LOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 
@@ -145,10 +145,15 @@ def index_directory(path: str) -> str | None:
 
 def list_database(directory: Path) -> Listing:
     """List and classify all files of a database directory."""
+    return classified(_walk(directory))
+
+
+def classified(folders: Iterable[tuple[str, Sequence[tuple[str, int]]]]) -> Listing:
+    """Classify the files of a database, given folder by folder ('' or 'a/b/'): names with sizes in bytes."""
     files: list[ListedFile] = []
     lucene: list[str] = []
     migrating = False
-    for folder, entries in _walk(directory):
+    for folder, entries in folders:
         in_lucene = folder.startswith(_SCHEMA) and any(_LUCENE_MARK.fullmatch(name) for name, _ in entries)
         if in_lucene:
             lucene.append(folder.rstrip("/"))

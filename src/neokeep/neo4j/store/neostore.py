@@ -119,6 +119,16 @@ def require_supported(store_id: StoreId, where: str) -> None:
     raise _unsupported(f"{store_id.engine}-{store_id.store_format}-{store_id.version}", where)
 
 
+def refuse_block_store(path: str, where: str) -> None:
+    """Refuse a store of whose files one is called so, by its relative path, where that is one in block format.
+
+    Raises:
+        SourceError: it is.
+    """
+    if path.startswith(_BLOCK_PREFIX):
+        raise _unsupported("block", where)
+
+
 def read_store_id(directory: Path) -> StoreId:
     """Read and accept the store id of the database in `directory`; SourceError for a store that is not supported."""
     path = directory / NEOSTORE
