@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,31 @@ def test_a_home_of_a_system_package_uses_the_package_lib(
     monkeypatch.setattr(packages, "LIB", make_lib(tmp_path / "share" / "lib", "5.20.0"))
     (tmp_path / "home").mkdir()
     assert Distribution.of_home(tmp_path / "home").version == "5.20.0"
+
+
+def test_java_starts_from_an_archive_of_classes_where_that_is_wanted(
+    tmp_path: Path, java_17: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(distribution.ARCHIVES, "1")
+    lib = make_lib(tmp_path / "cache" / "lib", "5.26.30")
+    made = Distribution.of_lib(lib)
+    assert not any("SharedArchiveFile" in word for word in made.command("Main"))
+    made.class_archive.touch()
+    command = made.command("Main", "argument", options=("-Xmx1g",))
+    assert f"-XX:SharedArchiveFile={made.class_archive}" in command
+    assert command.index("-Xmx1g") < command.index("-cp")
+    jars = [str(lib / f"neo4j-{name}5.26.30.jar") for name in ("", "kernel-", "kernel-api-")]
+    assert command[-3:] == [":".join(jars), "Main", "argument"]
+    monkeypatch.delenv(distribution.ARCHIVES)
+    assert made.command("Main")[-2:] == [f"{lib}/*", "Main"]
+
+
+def test_another_java_starts_from_no_archive_of_this_one(tmp_path: Path, java_17: Path) -> None:
+    made = Distribution.of_lib(make_lib(tmp_path / "cache" / "lib", "5.26.30"))
+    archive = made.class_archive
+    other = make_java(tmp_path / "other", "21.0.1")
+    os.utime(other, (1, 1))
+    assert Distribution("5.26.30", made.lib, other).class_archive != archive
 
 
 def test_a_directory_without_neo4j_is_refused_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

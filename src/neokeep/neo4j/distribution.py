@@ -6,6 +6,7 @@ value; the scripts in `bin/` are not used, so that every kind behaves the same.
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 ENTRY_POINT = "META-INF/services/org.neo4j.server.startup.EntryPoint"
 OPENED_PACKAGES = ("java.nio", "java.io", "sun.nio.ch", "java.lang", "java.util.concurrent")
 VECTOR_MODULE = "jdk.incubator.vector"
+ARCHIVES = "NEOKEEP_CLASS_ARCHIVES"
+"""Set where Neo4j is started again and again, as tests do; what is measured starts as it does for users."""
 
 
 def _silent(_: str) -> None:
@@ -89,13 +92,27 @@ class Distribution:
         return tuple(options)
 
     @property
+    def class_archive(self) -> Path:
+        """Where this Java's archive of the loaded classes is, beside the jars; only the lab makes one."""
+        return self.lib.parent / f"classes-{self.java.stat().st_mtime_ns:x}.jsa"
+
+    @property
     def classpath(self) -> str:
         """Every jar of the distribution, as Java's own wildcard."""
         return f"{self.lib}/*"
 
+    @property
+    def jars(self) -> str:
+        """Every jar of the distribution by name: Java takes an archive only for the order that it was made with."""
+        return ":".join(map(str, sorted(self.lib.glob("*.jar"))))
+
     def command(self, main_class: str, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
-        """Compose the command line that runs one of the main classes."""
-        return [str(self.java), *self.java_options, *options, "-cp", self.classpath, main_class, *arguments]
+        """Compose the command line of one of the main classes, from an archive of classes where one is wanted."""
+        classpath = self.classpath
+        if os.environ.get(ARCHIVES) and (archive := self.class_archive).is_file():
+            # Java goes on without an archive that does not fit, and tells so in the middle of what a command prints.
+            classpath, options = self.jars, (f"-XX:SharedArchiveFile={archive}", "-Xlog:disable", *options)
+        return [str(self.java), *self.java_options, *options, "-cp", classpath, main_class, *arguments]
 
 
 def version_of(lib: Path) -> str:

@@ -37,6 +37,8 @@ class Server:
 
     distribution: Distribution
     home: Path
+    java_options: tuple[str, ...] = ()
+    """What Java is told beside what every server of this distribution needs."""
 
     def __str__(self) -> str:
         return f"Neo4j {self.distribution.version} at {self.home}"
@@ -146,7 +148,12 @@ class Server:
             self.distribution.server_class,
             self._home_argument,
             f"--config-dir={configuration_directory(self.home)}",
-            options=(f"-Xmx{heap}", f"-XX:ErrorFile={self.home / 'logs' / 'hs_err.log'}", "-Dfile.encoding=UTF-8"),
+            options=(
+                f"-Xmx{heap}",
+                f"-XX:ErrorFile={self.home / 'logs' / 'hs_err.log'}",
+                "-Dfile.encoding=UTF-8",
+                *self.java_options,
+            ),
         )
 
     @property
