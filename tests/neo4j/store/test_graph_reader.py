@@ -108,7 +108,7 @@ def test_relationships_come_with_their_ends_and_properties(reader: GraphReader) 
                 found.append((*ends, {keys[key]: value for key, value in own.items()}))
     pairs = [(a, a + step) for step in (1, 3) for a in range(1, PEOPLE + 1) if a + step <= PEOPLE]
     assert sorted(found, key=str) == sorted(((a, b, {"since": a}) for a, b in pairs), key=str)
-    assert sum(len(batch.ids) for batch in reader.relationships()) == len(pairs) + 3 * SPOKES + 1
+    assert sum(len(batch.ids) for batch in reader.relationships()) == len(pairs) + 3 * SPOKES + 4
 
 
 @pytest.mark.parametrize("most", [1, 546, 600, 100_000])

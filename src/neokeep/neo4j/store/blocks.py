@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from neokeep.neo4j.store.chains import Met
     from neokeep.neo4j.store.pages import Flags, Numbers, RecordTable
     from neokeep.neo4j.store.records import Longs
 
@@ -112,10 +113,11 @@ def blocks_of(chain: Numbers, record: Numbers, longs: Longs, damages: list[Damag
 
 
 class Decoder:
-    """Decodes blocks; the bytes of long strings and arrays are read from their stores."""
+    """Decodes blocks; the bytes of long strings and arrays are read from their stores, `met` as in dynamic_values."""
 
-    def __init__(self, tables: Mapping[Store, RecordTable]) -> None:
+    def __init__(self, tables: Mapping[Store, RecordTable], *, met: Met | None = None) -> None:
         self._tables = tables
+        self._met = met
 
     def columns(self, blocks: Blocks, damages: list[Damage]) -> Iterator[Column]:
         """Decode all blocks, kind by kind; what cannot be decoded is told, and in no column."""
@@ -145,7 +147,7 @@ class Decoder:
         store = Store.STRINGS if kind == Kind.STRING else Store.ARRAYS
         heads = (blocks.longs[:, 0] >> np.uint64(28)).astype(np.int64)
         values = np.empty(len(heads), np.object_)
-        for row, content in enumerate(dynamic_values(self._tables[store], heads, damages)):
+        for row, content in enumerate(dynamic_values(self._tables[store], heads, damages, met=self._met)):
             if content is None:
                 continue
             try:

@@ -6,6 +6,7 @@ chains of a batch share no record, so more records than the file has are never r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,10 @@ from neokeep.neo4j.store.records import NONE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from neokeep.neo4j.recovery.layout import Store
     from neokeep.neo4j.store.pages import Flags, Numbers, RecordTable
+
+Met = Callable[["Store", "Numbers"], None]
 
 
 @dataclass(slots=True)
@@ -89,10 +93,13 @@ class _Bodies:
     damages: list[Damage] = field(default_factory=list)
 
 
-def dynamic_values(table: RecordTable, heads: Numbers, damages: list[Damage]) -> list[bytes | None]:
+def dynamic_values(
+    table: RecordTable, heads: Numbers, damages: list[Damage], *, met: Met | None = None
+) -> list[bytes | None]:
     """Read the bytes of dynamic chains by their first records; None where one is damaged, which is told.
 
-    A record of a chain is in use and full where another follows, and only the first says that it is one.
+    A record of a chain is in use and full where another follows, and only the first says that it is one. `met` is told
+    the store and the ids of the records in use that were read.
     """
     bodies = _Bodies([[] for _ in range(len(heads))], damages)
     guard, read = CycleGuard(heads.copy()), 0
@@ -103,6 +110,8 @@ def dynamic_values(table: RecordTable, heads: Numbers, damages: list[Damage]) ->
             _damaged(bodies, table, rows, ids, Code.DYNAMIC_SHARED, "more than one chain goes through it")
             break
         found = columns.dynamic(table.at(ids))
+        if met is not None:
+            met(table.store, ids[found.used])
         good = _take(table, rows, ids, found, bodies, first=first)
         following = good & (found.next != NONE)
         rows, ids, first = rows[following], found.next[following], False

@@ -13,6 +13,7 @@ from neokeep.neo4j.store.chains import dynamic_values
 from neokeep.neo4j.store.damage import Code, Damage
 
 if TYPE_CHECKING:
+    from neokeep.neo4j.store.chains import Met
     from neokeep.neo4j.store.pages import Numbers, RecordTable
 
 _ELSEWHERE = 1 << 39
@@ -28,9 +29,16 @@ class Labels:
     labels: Numbers
 
 
-def labels_of(fields: Numbers, ids: Numbers, table: RecordTable, damages: list[Damage]) -> Labels:
-    """Read the labels of nodes by their label fields; `ids` are those of the nodes, `table` holds what is elsewhere."""
-    found = [*_inline(fields, ids, damages), _elsewhere(fields, ids, table, damages)]
+def labels_of(
+    fields: Numbers, ids: Numbers, table: RecordTable, damages: list[Damage], *, met: Met | None = None
+) -> Labels:
+    """Read the labels of nodes by their label fields; `ids` are those of the nodes, `table` holds what is elsewhere.
+
+    `met` is as in dynamic_values.
+    """
+    there = np.flatnonzero(fields & _ELSEWHERE)
+    contents = dynamic_values(table, fields[there] & _RECORD, damages, met=met)
+    found = [*_inline(fields, ids, damages), _elsewhere(there, contents, ids, damages)]
     rows = np.concatenate([part.rows for part in found])
     order = np.argsort(rows, kind="stable")
     return Labels(rows[order], np.concatenate([part.labels for part in found])[order])
@@ -52,10 +60,8 @@ def _inline(fields: Numbers, ids: Numbers, damages: list[Damage]) -> list[Labels
     return parts
 
 
-def _elsewhere(fields: Numbers, ids: Numbers, table: RecordTable, damages: list[Damage]) -> Labels:
+def _elsewhere(there: Numbers, contents: list[bytes | None], ids: Numbers, damages: list[Damage]) -> Labels:
     rows, labels = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    there = np.flatnonzero(fields & _ELSEWHERE)
-    contents = dynamic_values(table, fields[there] & _RECORD, damages)
     for row, content in zip(there.tolist(), contents, strict=True):
         if content is None:
             continue

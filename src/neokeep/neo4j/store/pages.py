@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neokeep.errors import IntegrityError
-from neokeep.files import explained
+from neokeep.files import explain, explained
 from neokeep.neo4j.recovery.layout import DYNAMIC, DYNAMIC_HEAD, FILES, PAGE, RECORD_BYTES, Geometry, Store
 
 if TYPE_CHECKING:
@@ -78,15 +78,18 @@ class DirectoryPages:
         if self._bring is not None:
             self._bring(name, offset, length)
         buffer = np.empty(length, np.uint8)
-        path, done = self._directory / name, 0
-        with explained("read", path):
-            if name not in self._open:
-                self._open[name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            while done < length:
-                count = os.preadv(self._open[name], [buffer.data[done:]], offset + done)
-                if not count:
+        descriptor = self._open.get(name)
+        try:
+            if descriptor is None:
+                descriptor = self._open[name] = os.open(self._directory / name, os.O_RDONLY | os.O_CLOEXEC)
+            done = os.preadv(descriptor, [buffer.data], offset)
+            while 0 < done < length:
+                more = os.preadv(descriptor, [buffer.data[done:]], offset + done)
+                if not more:
                     break
-                done += count
+                done += more
+        except OSError as error:
+            raise explain(error, "read", self._directory / name) from error
         return buffer[:done]
 
 
