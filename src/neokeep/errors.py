@@ -146,6 +146,14 @@ class NotEncryptedError(NeokeepError):
     meaning = "a key was given, but the repository is not encrypted"
 
 
+class InconsistentError(NeokeepError):
+    """The graph in a store is not whole; the report says what was found."""
+
+    kind = "inconsistent"
+    exit_status = 24
+    meaning = "check-consistency found that a graph is not whole"
+
+
 class InterruptedByUser(NeokeepError):
     """A signal ended the command; nothing half-done is visible."""
 
@@ -173,6 +181,7 @@ ERRORS: tuple[type[NeokeepError], ...] = (
     WrongKeyError,
     KeyNeededError,
     NotEncryptedError,
+    InconsistentError,
     NeokeepError,
     InterruptedByUser,
 )

@@ -41,16 +41,17 @@ WORK = (
 OPENS = ("key add", "key remove", "key change-passphrase")
 KEY = ("key generate", "key list", *OPENS)
 ARCHIVES = ("inspect", "load", "dump", "ingest")
-USES_A_REPOSITORY = (*WORK, "dump", "ingest", *KEY[1:])
+CHECKS = ("check-consistency",)
+USES_A_REPOSITORY = (*WORK, *CHECKS, "dump", "ingest", *KEY[1:])
 REACHES_A_STORAGE = (*USES_A_REPOSITORY, "inspect", "load")
-OPENS_A_REPOSITORY = (*WORK, "dump", "ingest", *OPENS)
+OPENS_A_REPOSITORY = (*WORK, *CHECKS, "dump", "ingest", *OPENS)
 LAB = (
     "lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin",
     "lab compare-recovery",
 )  # fmt: skip
-EVERY = (*WORK, *ARCHIVES, *KEY, *LAB)
+EVERY = (*WORK, *CHECKS, *ARCHIVES, *KEY, *LAB)
 SEVERAL_REPOSITORIES = ("backup", "archive", "restore", "info", "log", "verify")
-REACHES_A_SOURCE = ("backup", "archive", "restore", "check", "load", "dump")
+REACHES_A_SOURCE = ("backup", "archive", "restore", "check", *CHECKS, "load", "dump")
 WRITES = ("init", "backup", "archive", "consolidate", "hold", "expire", "collect", "ingest")
 TAKES_BACKUPS = ("backup", "archive")
 
@@ -165,8 +166,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "jobs", COUNT, "Threads that work at the same time. Not set: one more than cores, at most 8.",
         (
-            "backup", "archive", "restore", "consolidate", "verify", "rebuild-index", "copy-backups", "heal", "dump",
-            "ingest",
+            "backup", "archive", "restore", "consolidate", "verify", *CHECKS, "rebuild-index", "copy-backups", "heal",
+            "dump", "ingest",
         ),
     ),
     Option(
@@ -193,12 +194,12 @@ OPTIONS: tuple[Option, ...] = (
         "backup", LABEL,
         "One backup, by the label that `neokeep info` shows; with a moment, the chain of that backup; with expire, the "
         "one that goes, whatever the rules say. Not set: for restore and log the newest, else all.",
-        ("restore", "consolidate", "info", "log", "verify", "expire", "copy-backups", "heal", "dump"),
+        ("restore", "consolidate", "info", "log", "verify", *CHECKS, "expire", "copy-backups", "heal", "dump"),
         in_environment=False, in_file=False, several=("copy-backups", "heal"),
     ),
     Option(
         "from_source", NAME, "Only backups of this source, where the repository holds databases of several servers.",
-        ("restore", "consolidate", "log", "dump"), in_environment=False, in_file=False,
+        ("restore", "consolidate", "log", *CHECKS, "dump"), in_environment=False, in_file=False,
     ),
     Option(
         "engine", CHOICE,
@@ -208,7 +209,11 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "scratch", DIRECTORY, "Where to work, instead of the system's place for temporary files.",
-        ("consolidate", "verify", "dump", "ingest"),
+        ("consolidate", "verify", *CHECKS, "dump", "ingest"),
+    ),
+    Option(
+        "report_path", FILE, "Write all that was found to this file too, as text.", CHECKS, in_environment=False,
+        in_file=False,
     ),
     Option(
         "as", NAME, "Restore, load or ingest under another database name.",

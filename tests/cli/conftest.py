@@ -62,6 +62,8 @@ FUNCTIONS = (
     ("neokeep.restore.restore", "restore"),
     ("neokeep.restore.several", "restore_from_several"),
     ("neokeep.check.check", "run_check"),
+    ("neokeep.consistency.database", "check_database"),
+    ("neokeep.consistency.database", "check_backup"),
     ("neokeep.repository.expire", "expire"),
     ("neokeep.repository.collect", "collect"),
     ("neokeep.repository.holds", "place_hold"),

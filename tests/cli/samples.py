@@ -465,3 +465,41 @@ BACKED_UP_TO_ONE_OF_TWO = msgspec.structs.replace(
         ),
     ),
 )
+
+CONSISTENT = reports.ConsistencyReport(
+    subject="/var/lib/neo4j/data/databases/neo4j",
+    database="neo4j",
+    label=None,
+    last_transaction=None,
+    ok=True,
+    nodes=3_000_000,
+    relationships=12_000_000,
+    inconsistencies=0,
+    kinds=(),
+    findings=(),
+    seconds=31.5,
+)
+INCONSISTENT = msgspec.structs.replace(
+    CONSISTENT,
+    subject=f"{BACKUP.label} in /backup/neo4j",
+    label=BACKUP.label,
+    last_transaction=BACKUP.last_tx,
+    ok=False,
+    inconsistencies=1,
+    kinds=(
+        reports.ConsistencyKind(
+            code="relationship-next",
+            count=1,
+            what="The relationship behind it in a chain does not lead back to it.",
+            consequence="Relationships are missing from some answers, or a query fails.",
+        ),
+    ),
+    findings=(
+        reports.ConsistencyFinding(
+            code="relationship-next",
+            store="neostore.relationshipstore.db",
+            record=4711,
+            detail="it names 815 as its next in the chain of node 17",
+        ),
+    ),
+)

@@ -34,6 +34,7 @@ from neokeep.api.places import (
 )
 from neokeep.api.upkeep import (
     check,
+    check_consistency,
     collect,
     copy_backups,
     expire,
@@ -48,6 +49,7 @@ __all__ = [
     "archive",
     "backup",
     "check",
+    "check_consistency",
     "collect",
     "consolidate",
     "copy_backups",

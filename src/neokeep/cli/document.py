@@ -43,6 +43,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "log": reports.LogReport,
     "verify": reports.VerifyReport,
     "check": reports.CheckReport,
+    "check-consistency": reports.ConsistencyReport,
     "expire": reports.ExpireReport,
     "hold": reports.HoldReport,
     "release": reports.HoldReport,
@@ -81,6 +82,8 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
     reports.ChangeCounts,
     reports.VerifiedBackup,
     reports.Finding,
+    reports.ConsistencyKind,
+    reports.ConsistencyFinding,
     artifacts.ArtifactInfo,
     artifacts.ArtifactChain,
     artifacts.SkippedArchive,
@@ -89,7 +92,7 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
 )
 FUNCTIONS = (
     api.init, api.open_repository, api.find_source, api.backup, api.archive, api.restore, api.info, api.log, api.verify,
-    api.check, api.expire, api.hold, api.release, api.collect, api.rebuild_index,
+    api.check, api.check_consistency, api.expire, api.hold, api.release, api.collect, api.rebuild_index,
     api.key_list, api.key_add, api.key_remove, api.key_change_passphrase, api.key_generate,
     api.dump, api.load, api.ingest, api.inspect,
 )  # fmt: skip

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 MODULES = (
-    "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "expire", "hold",
-    "release", "collect", "copy-backups", "heal", "rebuild-index", "dump", "load", "ingest", "inspect", "key", "lab",
+    "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "check-consistency",
+    "expire", "hold", "release", "collect", "copy-backups", "heal", "rebuild-index", "dump", "load", "ingest",
+    "inspect", "key", "lab",
 )  # fmt: skip
 READER_GONE = 128 + signal.SIGPIPE
 

@@ -22,6 +22,11 @@ from neokeep.reports.backups import (
     TransactionInfo,
     WindowInfo,
 )
+from neokeep.reports.consistency import (
+    ConsistencyFinding,
+    ConsistencyKind,
+    ConsistencyReport,
+)
 from neokeep.reports.keys import (
     KeyInfo,
     KeyListReport,
@@ -50,6 +55,9 @@ __all__ = [
     "ChangeCounts",
     "CheckReport",
     "CollectReport",
+    "ConsistencyFinding",
+    "ConsistencyKind",
+    "ConsistencyReport",
     "ConsolidateReport",
     "CopiedBackup",
     "CopyReport",

@@ -1,0 +1,89 @@
+"""`neokeep check-consistency`: whether the graph in a store or a backup is whole."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from neokeep.cli.command import Argument, Call, Command
+from neokeep.cli.output import Outcome
+from neokeep.errors import InconsistentError
+from neokeep.units import format_count, format_duration
+
+if TYPE_CHECKING:
+    from neokeep.cli.page import Page
+    from neokeep.reports import ConsistencyReport
+
+OF_A_REPOSITORY = ("backup", "from_source")
+SHOWN = 5
+"""Findings of a kind that the terminal shows."""
+
+
+def run(call: Call) -> Outcome:
+    from neokeep import api
+
+    settings = call.settings
+    given = any(settings.values[name] is not None for name in OF_A_REPOSITORY)
+    report = api.check_consistency(
+        call.argument("database"),
+        home=None if given else settings.needed_path("home"),
+        configuration_directory=settings.path("conf"),
+        repository=settings.place() if given else None,
+        label=settings.text("backup"),
+        from_source=settings.text("from_source"),
+        report_path=settings.path("report_path"),
+        scratch=settings.path("scratch"),
+        jobs=settings.number("jobs"),
+        progress=call.progress,
+    )
+    return Outcome(report, partial(show, report), failure_of(report))
+
+
+def failure_of(report: ConsistencyReport) -> InconsistentError | None:
+    """Sum up what was found; None where nothing was."""
+    if report.ok:
+        return None
+    remedy = "Keep this store as it is, and restore a backup that is whole."
+    if report.label is not None:
+        remedy = "Check older backups, and the database itself: a backup holds what the database held."
+    found = f"{_number(report.inconsistencies)} of {format_count(len(report.kinds), 'kind')}"
+    return InconsistentError(f"{report.subject} is not whole: {found}", remedy=remedy)
+
+
+def show(report: ConsistencyReport, page: Page) -> None:
+    counted = f"{format_count(report.nodes, 'node')}, {format_count(report.relationships, 'relationship')}"
+    state = "" if report.last_transaction is None else f", as of transaction {report.last_transaction}"
+    page.line(f"Checked {report.database}{state}: {counted} in {format_duration(report.seconds)}")
+    page.line(f"  {report.subject}")
+    page.line()
+    if report.ok:
+        page.line("No inconsistencies.")
+    for kind in report.kinds:
+        page.line(f"{kind.code}: {kind.count}. {kind.what} {kind.consequence}")
+        own = [one for one in report.findings if one.code == kind.code][:SHOWN]
+        for one in own:
+            page.line(f"  {one.store} {one.record}: {one.detail}")
+        if len(own) < kind.count:
+            page.line(f"  and {kind.count - len(own)} more; --report-path or --output json tells them")
+
+
+def _number(count: int) -> str:
+    return "1 inconsistency" if count == 1 else f"{count} inconsistencies"
+
+
+COMMANDS = (
+    Command(
+        "check-consistency",
+        "Say whether the graph in a database or a backup is whole.",
+        "Read all records and say whether the graph is whole: relationships and the chains they are in, groups, "
+        "properties and their values, labels, tokens and the schema. Of a stopped database at --home; with --backup or "
+        "--from-source, of a backup, whose log is applied in scratch first. No Neo4j and no Java are needed, and "
+        "nothing is changed. Findings are told by code and record, see docs/consistency.md.",
+        (
+            "neokeep check-consistency neo4j --home /var/lib/neo4j",
+            "neokeep check-consistency neo4j --backup neo4j-20261122-173015F --repo /backup/neo4j",
+        ),
+        run,
+        (Argument("database", "DATABASE", "The database; of a repository, by the name that it had there."),),
+    ),
+)

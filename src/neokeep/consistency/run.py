@@ -1,0 +1,59 @@
+"""A check of one store: its passes in the order in which one needs what another has found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from neokeep.consistency.groups import check_groups
+from neokeep.consistency.nodes import check_nodes
+from neokeep.consistency.properties import check_orphans, check_properties
+from neokeep.consistency.relationships import check_relationships
+from neokeep.consistency.schema import check_schema, check_tokens
+from neokeep.consistency.state import State
+from neokeep.neo4j.recovery.layout import Store
+from neokeep.neo4j.store.graph import GraphReader
+
+if TYPE_CHECKING:
+    from neokeep.consistency.findings import Findings
+    from neokeep.neo4j.store.pages import StorePages
+    from neokeep.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was looked at, and what was found."""
+
+    nodes: int
+    relationships: int
+    findings: Findings
+
+
+def check_store(pages: StorePages, *, aligned: bool, progress: Progress) -> Checked:
+    """Check all records of a clean store in format `aligned` or `standard`.
+
+    Raises:
+        IntegrityError: a store file is missing, or does not say how large its records are.
+    """
+    state = State(GraphReader(pages, aligned=aligned))
+    nodes, relationships = state.tables[Store.NODE], state.tables[Store.RELATIONSHIP]
+    progress.begin("checking relationships and nodes", relationships.count + nodes.count)
+    try:
+        check_tokens(state)
+        check_schema(state)
+        known_relationships = known_nodes = 0
+        for batch in relationships.batches():
+            held, ids = check_relationships(state, batch)
+            check_properties(state, ids, held.property, "relationship")
+            known_relationships += len(ids)
+            progress.advance(len(batch.records))
+        for batch in nodes.batches():
+            ids, heads = check_nodes(state, batch)
+            check_properties(state, ids, heads, "node")
+            known_nodes += len(ids)
+            progress.advance(len(batch.records))
+        check_groups(state)
+        check_orphans(state)
+    finally:
+        progress.end()
+    return Checked(known_nodes, known_relationships, state.findings)

@@ -1,0 +1,89 @@
+"""The labels of nodes: up to seven in the field of the record, more of them in dynamic records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neokeep.neo4j.recovery.layout import Store
+from neokeep.neo4j.store.arrays import NotAnArray, stored_array
+from neokeep.neo4j.store.chains import dynamic_values
+from neokeep.neo4j.store.damage import Code, Damage
+
+if TYPE_CHECKING:
+    from neokeep.neo4j.store.chains import Met
+    from neokeep.neo4j.store.pages import Numbers, RecordTable
+
+_ELSEWHERE = 1 << 39
+_RECORD = (1 << 36) - 1
+_INLINE_BITS, _MOST_INLINE = 36, 7
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels of nodes, an element for each that a node has: `rows` tell the nodes by their places."""
+
+    rows: Numbers
+    labels: Numbers
+
+
+def labels_of(
+    fields: Numbers, ids: Numbers, table: RecordTable, damages: list[Damage], *, met: Met | None = None
+) -> Labels:
+    """Read the labels of nodes by their label fields; `ids` are those of the nodes, `table` holds what is elsewhere.
+
+    `met` is as in dynamic_values.
+    """
+    there = np.flatnonzero(fields & _ELSEWHERE)
+    contents = dynamic_values(table, fields[there] & _RECORD, damages, met=met)
+    found = [*_inline(fields, ids, damages), _elsewhere(there, contents, ids, damages)]
+    rows = np.concatenate([part.rows for part in found])
+    order = np.argsort(rows, kind="stable")
+    return Labels(rows[order], np.concatenate([part.labels for part in found])[order])
+
+
+def _inline(fields: Numbers, ids: Numbers, damages: list[Damage]) -> list[Labels]:
+    counts = np.where(fields & _ELSEWHERE == 0, fields >> _INLINE_BITS, 0)
+    parts = []
+    for count in range(1, _MOST_INLINE + 1):
+        rows = np.flatnonzero(counts == count)
+        width = _INLINE_BITS // count
+        labels = fields[rows, None] >> width * np.arange(count) & (1 << width) - 1
+        unordered = rows[(np.diff(labels, axis=1) <= 0).any(axis=1)]
+        damages.extend(
+            Damage(Code.LABEL_FIELD, Store.NODE, node, "its labels are not in order")
+            for node in ids[unordered].tolist()
+        )
+        parts.append(Labels(np.repeat(rows, count), labels.reshape(-1)))
+    return parts
+
+
+def _elsewhere(there: Numbers, contents: list[bytes | None], ids: Numbers, damages: list[Damage]) -> Labels:
+    rows, labels = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for row, content in zip(there.tolist(), contents, strict=True):
+        if content is None:
+            continue
+        owned = _owned(content, int(ids[row]))
+        if isinstance(owned, str):
+            damages.append(Damage(Code.LABEL_FIELD, Store.NODE, int(ids[row]), owned))
+            continue
+        rows.append(np.full(len(owned), row, np.int64))
+        labels.append(owned)
+    return Labels(np.concatenate(rows), np.concatenate(labels))
+
+
+def _owned(content: bytes, node: int) -> Numbers | str:
+    """Read the labels in a dynamic chain, or say what is wrong with it: it begins with the node that it belongs to."""
+    try:
+        numbers = stored_array(content)
+    except NotAnArray as problem:
+        return f"its labels cannot be read: {problem}"
+    if isinstance(numbers, tuple) or numbers.dtype != np.int64 or len(numbers) < 2:
+        return "its labels are not numbers"
+    if numbers[0] != node:
+        return f"its labels say that they belong to node {numbers[0]}"
+    if (np.diff(numbers[1:]) <= 0).any():
+        return "its labels are not in order"
+    return numbers[1:]

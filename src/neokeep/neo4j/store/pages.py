@@ -1,0 +1,197 @@
+"""Where the bytes of record stores come from, and reading records out of them by number.
+
+`StorePages` is anything that gives ranges of named files: a database directory, files of a backup that are fetched
+on demand, an archive that was unpacked. A `RecordTable` reads the records of one file: stretches of it, or records by
+their ids in any order. Memory is bounded by what a caller asks for at once and by PAGES_AT_ONCE.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neokeep.errors import IntegrityError
+from neokeep.files import explain, explained
+from neokeep.neo4j.recovery.layout import DYNAMIC, DYNAMIC_HEAD, FILES, PAGE, RECORD_BYTES, Geometry, Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+Bytes = NDArray[np.uint8]
+Numbers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+PAGES_AT_ONCE = 4096
+"""Pages that are read together when records are asked for by their ids: 32 MiB."""
+
+RECORDS_AT_ONCE = 128 * 1024
+"""Records of a batch, where a caller does not say otherwise."""
+
+Bring = Callable[[str, int, int], None]
+"""Is told a range of a file (name, offset, length) before it is read: where files are filled on demand."""
+
+
+class StorePages(Protocol):
+    """The files of one store, by their names."""
+
+    def size(self, name: str) -> int | None:
+        """Tell the bytes of a file; None where it is not there."""
+
+    def read(self, name: str, offset: int, length: int) -> Bytes:
+        """Read a range: uint8, shorter at the end of the file."""
+
+
+class DirectoryPages:
+    """The files of a database directory, held open until the block ends. Nothing is written."""
+
+    def __init__(self, directory: Path, *, bring: Bring | None = None) -> None:
+        self._directory = directory
+        self._bring = bring
+        self._open: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for descriptor in self._open.values():
+            os.close(descriptor)
+        self._open = {}
+
+    def size(self, name: str) -> int | None:
+        """See StorePages.size."""
+        path = self._directory / name
+        with explained("read", path):
+            return path.stat().st_size if path.is_file() else None
+
+    def read(self, name: str, offset: int, length: int) -> Bytes:
+        """See StorePages.read."""
+        if self._bring is not None:
+            self._bring(name, offset, length)
+        buffer = np.empty(length, np.uint8)
+        descriptor = self._open.get(name)
+        try:
+            if descriptor is None:
+                descriptor = self._open[name] = os.open(self._directory / name, os.O_RDONLY | os.O_CLOEXEC)
+            done = os.preadv(descriptor, [buffer.data], offset)
+            while 0 < done < length:
+                more = os.preadv(descriptor, [buffer.data[done:]], offset + done)
+                if not more:
+                    break
+                done += more
+        except OSError as error:
+            raise explain(error, "read", self._directory / name) from error
+        return buffer[:done]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records that follow on one another: the id of the first, and uint8, a row each."""
+
+    first: int
+    records: Bytes
+
+    @property
+    def ids(self) -> Numbers:
+        """The id of each record."""
+        return np.arange(self.first, self.first + len(self.records), dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTable:
+    """The records of one store file; `count` is the number of places, in use or not, in whole and in partial pages."""
+
+    pages: StorePages
+    store: Store
+    geometry: Geometry
+    count: int
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return FILES[self.store]
+
+    def batches(self, most: int = RECORDS_AT_ONCE, *, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+        """Read records from `start` to before `stop` (the end of the file when None), whole pages at a time."""
+        per_page = self.geometry.per_page
+        step = max(1, most // per_page) * per_page
+        end = self.count if stop is None else min(stop, self.count)
+        for first in range(start // per_page * per_page, end, step):
+            records = self._stretch(first // per_page, -(-min(step, end - first) // per_page))
+            low, high = max(start - first, 0), min(end - first, len(records))
+            yield Batch(first + low, records[low:high])
+
+    def at(self, ids: Numbers) -> Bytes:
+        """Read records by their ids, in any order and as often as asked: uint8, a row each.
+
+        Ids that no place in the file has give zeros, which is a record that is not in use.
+        """
+        found = np.zeros((len(ids), self.geometry.record_bytes), np.uint8)
+        inside = np.flatnonzero((ids >= 0) & (ids < self.count))
+        order = inside[np.argsort(ids[inside], kind="stable")]
+        pages, first = np.unique(ids[order] // self.geometry.per_page, return_index=True)
+        edges = np.append(first, len(order))
+        for begin in range(0, len(pages), PAGES_AT_ONCE):
+            end = min(begin + PAGES_AT_ONCE, len(pages))
+            rows = order[int(edges[begin]) : int(edges[end])]
+            found[rows] = self._of_pages(pages[begin:end], ids[rows])
+        return found
+
+    def _of_pages(self, pages: Numbers, ids: Numbers) -> Bytes:
+        """Read records of some pages; `pages` are sorted, each once."""
+        per_page = self.geometry.per_page
+        edges = [0, *(np.flatnonzero(np.diff(pages) != 1) + 1).tolist(), len(pages)]
+        held = [self._stretch(int(pages[begin]), end - begin) for begin, end in pairwise(edges)]
+        records = held[0] if len(held) == 1 else np.concatenate(held)
+        found: Bytes = records[np.searchsorted(pages, ids // per_page) * per_page + ids % per_page]
+        return found
+
+    def _stretch(self, page: int, pages: int) -> Bytes:
+        """Read all records of pages that follow on one another; what lies behind the end of the file is zeros."""
+        geometry = self.geometry
+        length = pages * geometry.page_bytes
+        content = self.pages.read(self.name, page * geometry.page_bytes, length)
+        if len(content) < length:
+            content = np.concatenate([content, np.zeros(length - len(content), np.uint8)])
+        used = content.reshape(pages, geometry.page_bytes)[:, : geometry.per_page * geometry.record_bytes]
+        return used.reshape(-1, geometry.record_bytes)
+
+
+def open_tables(pages: StorePages, *, aligned: bool) -> Mapping[Store, RecordTable]:
+    """Open the record stores in format `aligned` or `standard`.
+
+    Raises:
+        IntegrityError: a store file is missing, or does not say how large its records are.
+    """
+    return {store: _open(pages, store, aligned=aligned) for store in Store}
+
+
+def _open(pages: StorePages, store: Store, *, aligned: bool) -> RecordTable:
+    name = FILES[store]
+    size = pages.size(name)
+    if size is None:
+        raise _unreadable(name, "it is not there")
+    geometry = Geometry.of(_record_bytes(pages, name) if store in DYNAMIC else RECORD_BYTES[store], aligned=aligned)
+    whole, rest = divmod(size, geometry.page_bytes)
+    count = whole * geometry.per_page + min(rest // geometry.record_bytes, geometry.per_page)
+    return RecordTable(pages, store, geometry, count)
+
+
+def _record_bytes(pages: StorePages, name: str) -> int:
+    size = int.from_bytes(pages.read(name, 0, 4).tobytes(), "big")
+    if not DYNAMIC_HEAD < size <= PAGE:
+        raise _unreadable(name, f"it says that its records have {size} bytes")
+    return size
+
+
+def _unreadable(name: str, why: str) -> IntegrityError:
+    return IntegrityError(f"{name} cannot be read: {why}", remedy="Restore a backup; this store is not whole.")

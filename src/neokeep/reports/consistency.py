@@ -1,0 +1,42 @@
+"""Reports on whether the graph in a store is whole."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ConsistencyKind(msgspec.Struct, frozen=True, kw_only=True):
+    """How many findings of a kind there are; what they mean, and what is likely to come of them."""
+
+    code: str
+    count: int
+    what: str
+    consequence: str
+
+
+class ConsistencyFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """One inconsistency: its kind, the store file and the id of the record, and what is there."""
+
+    code: str
+    store: str
+    record: int
+    detail: str
+
+
+class ConsistencyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of `check-consistency`: `ok` where nothing was found. `findings` holds at most 1,000 of each kind.
+
+    Of a backup, `label` and `last_transaction` tell which state was checked; else they are null.
+    """
+
+    subject: str
+    database: str
+    label: str | None
+    last_transaction: int | None
+    ok: bool
+    nodes: int
+    relationships: int
+    inconsistencies: int
+    kinds: tuple[ConsistencyKind, ...]
+    findings: tuple[ConsistencyFinding, ...]
+    seconds: float

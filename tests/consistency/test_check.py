@@ -1,0 +1,108 @@
+"""A check finds nothing in a healthy store, and what is wrong in a broken one: the kind and the record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.breaking import Breaker
+from helpers.breakings import BREAKINGS, Breaking
+from helpers.flipped import FlippedPages
+from helpers.small_store import unpack
+from neokeep.consistency.codes import CODES, Code
+from neokeep.consistency.findings import KEPT, Findings
+from neokeep.consistency.marks import Marks
+from neokeep.consistency.run import Checked, check_store
+from neokeep.errors import IntegrityError
+from neokeep.neo4j.recovery.layout import FILES, Store
+from neokeep.neo4j.store import damage
+from neokeep.neo4j.store.pages import DirectoryPages
+from neokeep.progress import Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from neokeep.neo4j.store.pages import StorePages
+
+LARGEST_FILE = 4 * 8192
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryPages]:
+    with DirectoryPages(unpack(tmp_path_factory.mktemp("small"))) as found:
+        yield found
+
+
+def check(pages: StorePages) -> Checked:
+    return check_store(pages, aligned=True, progress=Silent())
+
+
+def test_a_healthy_store_has_no_findings(pages: DirectoryPages) -> None:
+    checked = check(pages)
+    assert checked.findings.kept == []
+    assert checked.nodes > 150
+    assert checked.relationships > 250
+
+
+@pytest.mark.parametrize("broken", BREAKINGS, ids=lambda one: one.name)
+def test_what_is_broken_is_found(pages: DirectoryPages, broken: Breaking) -> None:
+    breaker = Breaker(pages)
+    code, store, record = broken.apply(breaker)
+    found = check(FlippedPages(pages, breaker.flips)).findings
+    assert (code, FILES[store], record) in {(one.code, one.store, one.record) for one in found.kept}
+    assert all("{" not in one.detail for one in found.kept)
+
+
+def test_every_kind_of_finding_is_provoked(pages: DirectoryPages) -> None:
+    assert {broken.apply(Breaker(pages))[0] for broken in BREAKINGS} == set(CODES)
+
+
+def test_every_kind_of_finding_is_explained() -> None:
+    assert set(CODES) == {*Code, *damage.Code}
+    page = (Path(__file__).parent.parent.parent / "docs" / "consistency.md").read_text(encoding="utf-8")
+    for code, meaning in CODES.items():
+        assert f"| `{code}` | {meaning.what} | {meaning.consequence} |" in page
+
+
+@settings(max_examples=60)
+@given(
+    flips=st.dictionaries(
+        st.tuples(st.sampled_from(sorted(FILES.values())), st.integers(0, LARGEST_FILE)),
+        st.integers(0, 255),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_no_damage_makes_a_check_crash_or_endless(pages: DirectoryPages, flips: dict[tuple[str, int], int]) -> None:
+    try:
+        found = check(FlippedPages(pages, flips)).findings
+    except IntegrityError:
+        return
+    assert set(found.counts) <= set(CODES)
+    assert found.counts.total() >= len(found.kept)
+
+
+def test_findings_are_all_counted_and_not_all_kept() -> None:
+    found = Findings()
+    found.add_each("node-label", Store.NODE, np.arange(KEPT + 5), "it has {0}", np.arange(KEPT + 5) * 2)
+    found.add("node-label", Store.NODE, 7, "one more")
+    assert found.counts == {"node-label": KEPT + 6}
+    assert len(found.kept) == KEPT
+    assert found.kept[3].detail == "it has 6"
+
+
+@given(st.lists(st.lists(st.integers(-3, 70), max_size=30), max_size=6))
+def test_marks_are_a_set(several: list[list[int]]) -> None:
+    marks, known = Marks(64), set[int]()
+    for ids in several:
+        inside = [number for number in ids if 0 <= number < 64]
+        again = {number for number in inside if number in known or inside.count(number) > 1}
+        assert set(marks.mark(np.array(ids, np.int64)).tolist()) == again
+        known |= set(inside)
+        everything = np.arange(-5, 80)
+        assert set(everything[marks.has(everything)].tolist()) == known

@@ -1,0 +1,125 @@
+"""A check finds nothing in what real servers leave behind, and agrees with Neo4j's own on what is broken in it.
+
+One server of each version runs once, under the workload of the backup tests and under random changes, and is backed up
+meanwhile. Its stopped store is then broken in several places that have nothing to do with one another, one at a time.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conftest import VERSIONS
+from helpers.breaking import Breaker
+from helpers.breakings import BREAKINGS
+from neokeep import api
+from neokeep.lab.bolt import connected
+from neokeep.lab.embedded import EmbeddedNeo4j
+from neokeep.lab.home import create_home
+from neokeep.lab.random_graph import RandomGraph
+from neokeep.lab.workload import Workload
+from neokeep.neo4j.recovery.layout import FILES
+from neokeep.neo4j.store.pages import DirectoryPages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from neokeep.neo4j.server import Server
+
+pytestmark = pytest.mark.real
+
+STEPS = 100
+TOLD_BY_BOTH = (
+    "a node loses its relationships",
+    "the next relationship is not in use",
+    "a chain is cut",
+    "the number of relationships of a node is another one",
+    "a chain of properties goes through a free record",
+    "a long text has a hole",
+    "a node has an unknown label",
+)
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a server left behind: its home, a repository, and the label of a backup that was taken while it ran."""
+
+    server: Server
+    repository: Path
+    running: str
+    later: str
+
+    @property
+    def store(self) -> Path:
+        return self.server.home / "data" / "databases" / "neo4j"
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def left(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, quick_java: None) -> Left:
+    directory = tmp_path_factory.mktemp("consistency")
+    server, repository = create_home(directory / "home", str(request.param)), directory / "repository"
+    api.init(str(repository))
+    server.start()
+    try:
+        load = Workload(server.bolt_uri, accounts=200, writers=2)
+        load.setup()
+        with connected(server.bolt_uri) as session:
+            # What some ways to break a store look for.
+            session.run("CREATE (h:Hub)-[:D]->(:X), (h)-[:D]->(:X), (h)-[:D]->(:X), (:Person), (:Every)")
+            session.run("MATCH (h:Hub) UNWIND range(1, 60) AS i CREATE (h)-[:A]->(:X), (h)<-[:B]-(:X), (h)-[:C]->(h)")
+            random = RandomGraph(session, seed=5)
+            load.start()
+            labels = []
+            for _ in range(2):
+                for _ in range(STEPS // 2):
+                    random.step()
+                (backup,) = api.backup(server.home, str(repository), ["neo4j"], gentle=False).backups
+                labels.append(backup.label)
+            load.stop()
+    finally:
+        server.stop()
+    return Left(server, repository, *labels)
+
+
+def test_a_stopped_database_has_no_findings(left: Left) -> None:
+    for database in ("neo4j", "system"):
+        report = api.check_consistency(database, home=left.server.home)
+        assert report.findings == ()
+        assert report.ok
+        assert report.nodes
+
+
+def test_backups_of_a_running_database_have_no_findings(left: Left, tmp_path: Path) -> None:
+    reports = [
+        api.check_consistency("neo4j", repository=str(left.repository), label=label, scratch=tmp_path)
+        for label in (left.running, left.later, None)
+    ]
+    for report in reports:
+        assert report.findings == ()
+        assert report.ok
+    assert reports[1].last_transaction == reports[2].last_transaction
+    assert (reports[0].last_transaction or 0) < (reports[1].last_transaction or 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_neo4j_agrees_that_a_broken_store_is_not_whole(left: Left, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    shutil.copytree(left.store, kept)
+    with EmbeddedNeo4j(left.server.distribution) as neo4j:
+        assert neo4j.check(left.server.home, "neo4j") is None
+        for broken in BREAKINGS:
+            if broken.name not in TOLD_BY_BOTH:
+                continue
+            shutil.copytree(kept, left.store, dirs_exist_ok=True)
+            with DirectoryPages(left.store) as pages:
+                breaker = Breaker(pages)
+                code, store, record = broken.apply(breaker)
+                breaker.write(left.store)
+            report = api.check_consistency("neo4j", home=left.server.home)
+            assert (code, FILES[store], record) in {(one.code, one.store, one.record) for one in report.findings}
+            assert neo4j.check(left.server.home, "neo4j") is not None, broken.name
+    shutil.copytree(kept, left.store, dirs_exist_ok=True)
+    assert api.check_consistency("neo4j", home=left.server.home).ok
