@@ -80,6 +80,16 @@ def test_a_hold_that_cannot_be_read_holds_and_can_be_released() -> None:
     assert list_holds(storage) == []
 
 
+def test_a_hold_that_ends_earlier_than_was_said_still_holds() -> None:
+    repository, storage = two_backups()
+    place_hold(repository, OLD, "an audit", NOW + timedelta(days=900))
+    (name,) = storage.names("holds/")
+    year = str((NOW + timedelta(days=900)).year).encode()
+    storage.replace(name, storage.read(name).replace(year, b"2001"))
+    assert b"2001" in storage.read(name)
+    assert reasons_of_holds(storage, NOW) == {OLD: "the hold cannot be read"}
+
+
 def test_holds_that_make_no_sense_are_refused() -> None:
     repository, _ = two_backups()
     with pytest.raises(RepositoryError, match="there is no backup x"):
