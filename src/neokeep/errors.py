@@ -146,6 +146,14 @@ class NotEncryptedError(NeokeepError):
     meaning = "a key was given, but the repository is not encrypted"
 
 
+class DifferenceError(NeokeepError):
+    """A comparison worked, and found that the two are not the same."""
+
+    kind = "different"
+    exit_status = 24
+    meaning = "what was compared is not the same (`diff-config`)"
+
+
 class InterruptedByUser(NeokeepError):
     """A signal ended the command; nothing half-done is visible."""
 
@@ -173,6 +181,7 @@ ERRORS: tuple[type[NeokeepError], ...] = (
     WrongKeyError,
     KeyNeededError,
     NotEncryptedError,
+    DifferenceError,
     NeokeepError,
     InterruptedByUser,
 )

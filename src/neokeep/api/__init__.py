@@ -31,6 +31,10 @@ from neokeep.api.places import (
     find_source,
     open_repository,
 )
+from neokeep.api.server_files import (
+    diff_config,
+    restore_server_files,
+)
 from neokeep.api.upkeep import (
     check,
     collect,
@@ -50,6 +54,7 @@ __all__ = [
     "collect",
     "consolidate",
     "copy_backups",
+    "diff_config",
     "dump",
     "expire",
     "find_source",
@@ -69,5 +74,6 @@ __all__ = [
     "rebuild_index",
     "release",
     "restore",
+    "restore_server_files",
     "verify",
 ]

@@ -21,6 +21,7 @@ from neokeep.errors import ERRORS
 from neokeep.lab import recovery_report
 from neokeep.options import OPTIONS, options_of
 from neokeep.progress import Silent
+from neokeep.server_files import reports as server_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -58,6 +59,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "dump": artifacts.DumpReport,
     "load": artifacts.LoadReport,
     "inspect": artifacts.InspectReport,
+    "diff-config": server_files.DiffConfigReport,
     "lab fetch": lab.LabDistribution,
     "lab versions": lab.LabVersions,
     "lab status": lab.LabServer,
@@ -68,6 +70,12 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
 PARTS: tuple[type[msgspec.Struct], ...] = (
     reports.BackupInfo,
     reports.LeftOutInfo,
+    reports.ServerFilesInfo,
+    reports.CertificateInfo,
+    server_files.ServerFilesReport,
+    server_files.ServerFilesSide,
+    server_files.SettingDifference,
+    server_files.FileDifference,
     reports.WindowInfo,
     reports.HoldInfo,
     reports.CopiedBackup,
@@ -88,7 +96,7 @@ FUNCTIONS = (
     api.init, api.open_repository, api.find_source, api.backup, api.archive, api.restore, api.info, api.log, api.verify,
     api.check, api.expire, api.hold, api.release, api.collect, api.rebuild_index,
     api.key_list, api.key_add, api.key_remove, api.key_change_passphrase, api.key_generate,
-    api.dump, api.load, api.inspect,
+    api.dump, api.load, api.inspect, api.restore_server_files, api.diff_config,
 )  # fmt: skip
 
 CONFIGURATION = f"""## The configuration file

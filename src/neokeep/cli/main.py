@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 MODULES = (
     "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "expire", "hold",
-    "release", "collect", "copy-backups", "heal", "rebuild-index", "dump", "load", "inspect", "key", "lab",
+    "release", "collect", "copy-backups", "heal", "rebuild-index", "dump", "load", "inspect", "diff-config", "key",
+    "lab",
 )  # fmt: skip
 READER_GONE = 128 + signal.SIGPIPE
 

@@ -15,6 +15,27 @@ class LeftOutInfo(msgspec.Struct, frozen=True, kw_only=True):
     rebuilt: bool
 
 
+class ServerFilesInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The server's other files in a backup: how much was asked for, how many are stored, and what is missing.
+
+    Of the files that are `redacted` some values are left out.
+    """
+
+    mode: str
+    file_count: int
+    redacted: tuple[str, ...]
+    left_out: tuple[LeftOutInfo, ...]
+
+
+class CertificateInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate that ends soon; `days_left` is negative when it has ended."""
+
+    path: str
+    subject: str
+    not_after: datetime
+    days_left: int
+
+
 class BackupInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One backup of one database. Transactions are ids; `first_tx` to `last_tx` are in the captured log."""
 
@@ -61,6 +82,8 @@ class BackupInfo(msgspec.Struct, frozen=True, kw_only=True):
     """When the log behind it was last applied in scratch, by `verify --recover`; null: never."""
     verified_whole: bool | None = None
     """Whether the last verification that looked at it found it whole; null: none did."""
+    server_files: ServerFilesInfo | None = None
+    """The server's other files that are in it; null: none."""
 
 
 class WindowInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +136,8 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     backups: tuple[BackupInfo, ...]
     failures: tuple[Failure, ...]
     others: tuple[BackupReport, ...] = ()
+    certificates: tuple[CertificateInfo, ...] = ()
+    """Certificates of the server that end within 30 days, or have ended."""
 
 
 class InfoReport(msgspec.Struct, frozen=True, kw_only=True):
