@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers.backups import new_repository
+from helpers.copies import copied_over
 from helpers.database import make_database
 from helpers.encrypted import encrypted_repository
 from helpers.server_home import CONF, SECRETS, certificate, everything_in, files_in, furnish, put, put_plugin, take
+from neokeep import api
 from neokeep.repository.contents import read_content
 from neokeep.repository.reader import BlockReader
 from neokeep.repository.writer import BlockWriter
@@ -109,6 +111,32 @@ def test_plugins_are_listed_with_version_and_hash_and_stored_only_when_all_is_wa
         assert (file.size, file.hash) == (len(content), hashlib.sha256(content).hexdigest())
     assert stored.content is not None
     assert stored.content.size == len(content)
+
+
+def test_no_hash_is_told_of_what_may_hold_a_secret(made: Synthetic) -> None:
+    put(made.home, "plugins/helper.cfg", "token=1234\n")
+    (plain, _), (encrypted, _) = new_repository(), encrypted_repository()
+    assert files_in(plain, take(made, plain).label)["plugins/helper.cfg"].hash is None
+    label = take(made, encrypted).label
+    assert files_in(encrypted, label)["plugins/helper.cfg"].hash is not None
+    copied, _ = new_repository()
+    assert not copied_over(encrypted, copied).failures
+    assert files_in(copied, label)["plugins/helper.cfg"].hash is None
+    assert api.diff_config(copied, source=made.source).not_compared[-1] == "plugins/helper.cfg"
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(
+        ["server.directories.plugins", "dbms.ssl.policy.x.base_directory", "server.logs.config", "a.license_file"]
+    ),
+    st.one_of(st.text("ab./\\u0 $()~\n\t=:#é", max_size=12), st.text(max_size=300)),
+)
+def test_whatever_a_configuration_says_something_is_gathered(made: Synthetic, name: str, value: str) -> None:
+    put(made.home, "conf/neo4j.conf", f"{name}={value}\n".encode("utf-8", "surrogatepass"))
+    gathered = gather(made.source, "all")
+    assert gathered is not None
+    assert "conf/neo4j.conf" in {f"{one.file.area}/{one.file.path}" for one in gathered.files}
 
 
 def test_a_plugin_that_changes_while_it_is_stored_is_left_out(made: Synthetic) -> None:

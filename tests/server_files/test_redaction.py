@@ -162,6 +162,11 @@ def test_certificates_are_public_and_keys_are_not() -> None:
         assert public_part("certificates", path, content).content is None, path
 
 
+@pytest.mark.parametrize("path", ["apoc.conf", "server-logs.xml"])
+def test_letters_of_two_bytes_hide_no_secret(path: str) -> None:
+    assert public_part("conf", path, "db.password=x".encode("utf-16")).content is None
+
+
 def test_an_empty_file_has_no_secret() -> None:
     assert public_part("certificates", "bolt/revoked/.gitkeep", b"").content == b""
 

@@ -15,7 +15,7 @@ from neokeep.repository.blocklist import expand
 from neokeep.repository.contents import Listing, file_list, read_content, server_file_list, server_listing
 from neokeep.repository.manifest import BlockList, Manifest
 from neokeep.repository.writer import BlockWriter
-from neokeep.server_files.gather import described, keeps_secrets, without_secrets
+from neokeep.server_files.gather import described, keeps_secrets, listed, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ def bring(
         anew = [
             without_secrets(file, partial(_content_of, reader, file), worker)
             if _is_held_back(file, target)
-            else _named_anew(reader, file, table, moved, worker)
+            else _named_anew(reader, file, table, moved, worker, target)
             for file in others
         ]
         server = described(anew, manifest.server.mode, worker)
@@ -152,10 +152,10 @@ def _content_of(reader: BlockReader, file: ServerFile) -> bytes:
 
 
 def _named_anew(
-    reader: BlockReader, file: ServerFile, table: BlockTable, moved: Moved, worker: TakesBlocks
+    reader: BlockReader, file: ServerFile, table: BlockTable, moved: Moved, worker: TakesBlocks, target: Repository
 ) -> ServerFile:
     if file.content is None:
-        return file
+        return listed(file, encrypted=keeps_secrets(target))
     names = moved.ids[table.rows(expand(file.content, reader.fetch))].tobytes()
     content = worker.block_list(file.content.size, file.content.block_size, names)
     return msgspec.structs.replace(file, content=content)

@@ -71,8 +71,8 @@ def _by_name(states: Iterable[State]) -> dict[str, State]:
 
 
 def _is_missing(state: State | None) -> bool:
-    """Tell whether a file is there and was left out: nothing can be said of it."""
-    return state is not None and state.file.state == LEFT_OUT
+    """Tell whether a file is there and nothing can be said of it."""
+    return state is not None and (state.file.state == LEFT_OUT or state.file.hash is None)
 
 
 def _compare_settings(name: str, before: bytes, after: bytes) -> tuple[list[SettingDifference], list[str]]:

@@ -154,6 +154,11 @@ class NamesOnly:
         return make_block_list(size, size_of_block, ids, lambda content: self.put([content]))
 
 
+def listed(file: ServerFile, *, encrypted: bool) -> ServerFile:
+    """Tell of a file without its content; a hash would let everybody try out what a secret in it may be."""
+    return file if encrypted or is_plain_by_name(file.area, file.path) else msgspec.structs.replace(file, hash=None)
+
+
 def without_secrets(
     file: ServerFile, read: Callable[[], bytes], worker: TakesBlocks, *, private: bool = False
 ) -> ServerFile:
@@ -182,7 +187,7 @@ def _kept_secret(file: ServerFile, reason: str) -> ServerFile:
 def _stored(one: Read, mode: str, worker: TakesBlocks, *, encrypted: bool) -> ServerFile:
     file = one.file
     if file.state != WHOLE or (file.area == PLUGINS and mode != ALL):
-        return file if file.state != WHOLE else msgspec.structs.replace(file, state=LISTED)
+        return file if file.state != WHOLE else listed(msgspec.structs.replace(file, state=LISTED), encrypted=encrypted)
     if file.area == PLUGINS:
         return _stored_plugin(one, worker, encrypted=encrypted)
     content, private = one.content or b"", one.candidate.private

@@ -115,7 +115,11 @@ def _add_policy(
 
 def _value(configuration: Configuration, names: tuple[str, ...], problems: list[str]) -> str | None:
     try:
-        return configuration.get(names)
+        value = configuration.get(names)
     except ConfigurationError as problem:
         problems.append(problem.message)
         return None
+    if value is not None and "\0" in value:
+        problems.append(f"{names[0]} in {configuration.path} is no path")
+        return None
+    return value

@@ -59,9 +59,11 @@ def public_part(area: str, path: str, content: bytes, *, private: bool = False) 
         return Public(content)
     if private or ending in KEYS or b"PRIVATE KEY" in content:
         return Public(None, reason="it is or holds a private key")
-    if area == CONF and ending in PROPERTIES:
+    # Letters of two bytes each would hide every word that is looked for.
+    is_text = area == CONF and b"\0" not in content
+    if is_text and ending in PROPERTIES:
         return redacted(content)
-    if area == CONF and ending == ".xml":
+    if is_text and ending == ".xml":
         secret = _SECRET_WORD.search(decode(content)[0])
         return Public(None, reason="it may hold a secret") if secret else Public(content)
     if area == LICENSES or is_plain_by_name(area, path) or is_certificate(content):
