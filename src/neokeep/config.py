@@ -217,7 +217,8 @@ def _first(option: Option, flags: Flags, environment: Mapping[str, str], in_file
     variable = option.variable
     if variable and environment.get(variable):
         return _read(option, environment[variable], f"the environment variable {variable}", ConfigurationError)
-    if option.name in in_file:
+    # One of this name that means another thing to another command may be in the file.
+    if option.in_file and option.name in in_file:
         return in_file[option.name]
     return None if option.default is None else option.read(option.default)
 

@@ -154,6 +154,14 @@ class InconsistentError(NeokeepError):
     meaning = "check-consistency found that a graph is not whole"
 
 
+class DifferenceError(NeokeepError):
+    """A comparison worked, and found that the two are not the same."""
+
+    kind = "different"
+    exit_status = 25
+    meaning = "what was compared is not the same (`diff-config`)"
+
+
 class InterruptedByUser(NeokeepError):
     """A signal ended the command; nothing half-done is visible."""
 
@@ -182,6 +190,7 @@ ERRORS: tuple[type[NeokeepError], ...] = (
     KeyNeededError,
     NotEncryptedError,
     InconsistentError,
+    DifferenceError,
     NeokeepError,
     InterruptedByUser,
 )

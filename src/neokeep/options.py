@@ -30,13 +30,14 @@ from neokeep.option import (
     Option,
     Value,
 )
+from neokeep.server_files.options import OPTIONS as OF_SERVER_FILES
 from neokeep.storage.place import RETRIES, TIMEOUT_SECONDS
 
 __all__ = ["BY_NAME", "COUNT", "FILE", "KEYS", "OPTIONS", "PLACE", "SWITCH", "Kind", "Option", "Value", "options_of"]
 
 WORK = (
     "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "expire", "hold",
-    "release", "collect", "rebuild-index", "copy-backups", "heal",
+    "release", "collect", "rebuild-index", "copy-backups", "heal", "diff-config",
 )  # fmt: skip
 OPENS = ("key add", "key remove", "key change-passphrase")
 KEY = ("key generate", "key list", *OPENS)
@@ -51,7 +52,7 @@ LAB = (
 )  # fmt: skip
 EVERY = (*WORK, *CHECKS, *ARCHIVES, *KEY, *LAB)
 SEVERAL_REPOSITORIES = ("backup", "archive", "restore", "info", "log", "verify")
-REACHES_A_SOURCE = ("backup", "archive", "restore", "check", *CHECKS, "load", "dump")
+REACHES_A_SOURCE = ("backup", "archive", "restore", "check", *CHECKS, "load", "dump", "diff-config")
 WRITES = ("init", "backup", "archive", "consolidate", "hold", "expire", "collect", "ingest")
 TAKES_BACKUPS = ("backup", "archive")
 
@@ -199,7 +200,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "from_source", NAME, "Only backups of this source, where the repository holds databases of several servers.",
-        ("restore", "consolidate", "log", *CHECKS, "dump"), in_environment=False, in_file=False,
+        ("restore", "consolidate", "log", *CHECKS, "dump", "diff-config"), in_environment=False, in_file=False,
     ),
     Option(
         "engine", CHOICE,
@@ -313,6 +314,7 @@ OPTIONS: tuple[Option, ...] = (
         ("verify",), default="false", in_environment=False, in_file=False,
     ),
     *OF_ARCHIVES,
+    *OF_SERVER_FILES,
     Option(
         "depth", CHOICE,
         "How deep to look: content reads every byte; structure only that all is there with its size, and every list of "

@@ -314,10 +314,10 @@ def test_no_chain_goes_on_with_what_was_ingested(tmp_path: Path) -> None:
     api.ingest(path, repository, from_source="test")
     options = CaptureOptions(type="incremental", jobs=1, gentle=False)
     with pytest.raises(SourceError, match="no full backup of this database yet"):
-        back_up_database(made.source, made.opened, repository, options, Silent())
-    auto = back_up_database(made.source, made.opened, repository, replace(options, type="auto"), Silent())
+        back_up_database(made.source, made.opened, repository, options, Silent(), None)
+    auto = back_up_database(made.source, made.opened, repository, replace(options, type="auto"), Silent(), None)
     assert auto.type == "full"
-    following = back_up_database(made.source, made.opened, repository, options, Silent())
+    following = back_up_database(made.source, made.opened, repository, options, Silent(), None)
     assert following.base == auto.label
 
 

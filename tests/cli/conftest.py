@@ -78,6 +78,8 @@ FUNCTIONS = (
     ("neokeep.copies.copy", "copy_backups"),
     ("neokeep.copies.heal", "heal"),
     ("neokeep.neo4j.source", "find_source"),
+    ("neokeep.server_files.restore", "restore_server_files"),
+    ("neokeep.server_files.diff", "diff_config"),
     ("neokeep.artifact.inspect", "inspect"),
     ("neokeep.artifact.load", "load"),
     ("neokeep.artifact.load", "read_through"),

@@ -75,7 +75,8 @@ def test_what_was_asked_for_is_handed_on(work: Work, run: Run) -> None:
     sources, repository, databases, options, _ = work.arguments_of("Archiver")
     assert (sources, repository, databases) == ([SOURCE], REPOSITORY, ("neo4j", "system"))
     capture = CaptureOptions(
-        type="full", policy=FullPolicy(43_200, 100, 0.5), indexes="rebuild", rate_limit=50_000_000, jobs=2, gentle=False
+        type="full", policy=FullPolicy(43_200, 100, 0.5), indexes="rebuild", rate_limit=50_000_000, jobs=2,
+        gentle=False, server_files="config",
     )  # fmt: skip
     assert options == ArchiveOptions(interval=10, segment_size=1024 * 1024, capture=capture)
 
@@ -86,7 +87,7 @@ def test_without_options_everything_is_followed_every_second(work: Work, run: Ru
     _, _, databases, options, _ = work.arguments_of("Archiver")
     assert databases == ()
     policy = FullPolicy(every=604_800, at_log_share=1.0)
-    capture = CaptureOptions(type="full", policy=policy, jobs=default_jobs(), gentle=True)
+    capture = CaptureOptions(type="full", policy=policy, jobs=default_jobs(), gentle=True, server_files="config")
     assert options == ArchiveOptions(interval=1, segment_size=16 * 1024 * 1024, capture=capture)
 
 

@@ -35,7 +35,7 @@ def test_backup_hands_on_what_was_asked_for(work: Work, run: Run) -> None:
     assert (source, repository, databases) == ("the source", REPOSITORY, ("neo4j", "system"))
     options = work.options_of("back_up")["options"]
     assert options == CaptureOptions(
-        type="auto", policy=USUAL, indexes="copy", rate_limit=50_000_000, jobs=2, gentle=False
+        type="auto", policy=USUAL, indexes="copy", rate_limit=50_000_000, jobs=2, gentle=False, server_files="config"
     )
 
 
@@ -45,7 +45,13 @@ def test_backup_without_options_copies_indexes_gently_and_without_a_limit(work: 
     assert work.arguments_of("back_up")[2] == ()
     options = work.options_of("back_up")["options"]
     assert options == CaptureOptions(
-        type="auto", policy=USUAL, indexes="copy", rate_limit=None, jobs=default_jobs(), gentle=True
+        type="auto",
+        policy=USUAL,
+        indexes="copy",
+        rate_limit=None,
+        jobs=default_jobs(),
+        gentle=True,
+        server_files="config",
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli import archives, samples
+from cli import archives, samples, server_files
 from neokeep.errors import RepositoryError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("init", "init --repo /backup/neo4j", {}, 0),
     ("backup", "backup --home /h --repo /r", {"back_up": samples.BACKED_UP}, 0),
     ("backup@incremental", "backup --home /h --repo /r", {"back_up": samples.BACKED_UP_INCREMENTALLY}, 0),
+    ("backup@with-server-files", "backup --home /h --repo /r", {"back_up": server_files.BACKED_UP}, 0),
     ("backup@one-database-failed", "backup --home /h --repo /r", {"back_up": samples.PARTLY_BACKED_UP}, 17),
     (
         "backup@one-of-two-repositories-failed",
@@ -36,6 +37,12 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
         17,
     ),
     ("restore", "restore neo4j --home /h --repo /r", {"restore": samples.RESTORED}, 0),
+    (
+        "restore@server-files",
+        "restore --server-files /out --repo /r",
+        {"restore_server_files": server_files.RESTORED},
+        0,
+    ),
     ("info", "info --repo /r", {"describe": samples.INFO}, 0),
     ("consolidate", "consolidate neo4j --repo /r", {"consolidate": samples.CONSOLIDATED}, 0),
     ("log", "log neo4j --repo /r", {"history": samples.LOG, "choose_chain": None}, 0),
@@ -79,6 +86,8 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("load@info", "load /dumps/neo4j.dump --info", {"read_through": archives.READ}, 0),
     ("ingest", "ingest /dumps --repo /r", {"ingest": archives.INGESTED}, 0),
     ("ingest@one-failed", "ingest /dumps --repo /r", {"ingest": archives.PARTLY_INGESTED}, 17),
+    ("diff-config", "diff-config --home /h --repo /r", {"diff_config": server_files.DIFFERENT}, 25),
+    ("diff-config@same", "diff-config A B --repo /r", {"diff_config": server_files.SAME}, 0),
     (
         "error",
         "info --repo /r",

@@ -32,6 +32,10 @@ from neokeep.api.places import (
     find_source,
     open_repository,
 )
+from neokeep.api.server_files import (
+    diff_config,
+    restore_server_files,
+)
 from neokeep.api.upkeep import (
     check,
     check_consistency,
@@ -53,6 +57,7 @@ __all__ = [
     "collect",
     "consolidate",
     "copy_backups",
+    "diff_config",
     "dump",
     "expire",
     "find_source",
@@ -73,5 +78,6 @@ __all__ = [
     "rebuild_index",
     "release",
     "restore",
+    "restore_server_files",
     "verify",
 ]

@@ -59,6 +59,7 @@ def backup(
     rate_limit: int | None = None,
     jobs: int | None = None,
     gentle: bool = True,
+    server_files: str = "config",
     progress: Progress = SILENT,
 ) -> BackupReport:
     """Back up databases of a server, running or not; all of them when none is named.
@@ -66,7 +67,9 @@ def backup(
     `type` is 'full', 'incremental' or 'auto': incremental where the chain holds and no full backup is due. It is due
     when the newest one is `full_every` seconds old, has `full_after` incremental ones behind it, or when the archived
     log has grown to `full_at_log_share` of it, both compressed; None: no such rule. `indexes` is 'copy' or 'rebuild',
-    `rate_limit` is in bytes per second, `gentle` lets the database go first.
+    `rate_limit` is in bytes per second, `gentle` lets the database go first. `server_files` says what else of the
+    server goes with each backup: 'none', 'config' (configuration, certificates, licences, a list of plugins) or 'all'
+    (plugins too). Private keys and secrets go into an encrypted repository only.
 
     With a list of repositories a full backup is read once for all that need it; what fails with one is in the report.
     """
@@ -74,7 +77,7 @@ def backup(
     from neokeep.capture.options import checked_options
 
     policy = (full_every, full_after, full_at_log_share)
-    options = checked_options(type, policy, indexes, rate_limit, jobs, gentle=gentle)
+    options = checked_options(type, policy, indexes, rate_limit, jobs, gentle=gentle, server_files=server_files)
     names = checked_list(databases)
     if not isinstance(repository, list | tuple):
         return back_up(source_of(source), repository_at(repository), names, options=options, progress=progress)
@@ -98,6 +101,7 @@ def archive(
     rate_limit: int | None = None,
     jobs: int | None = None,
     gentle: bool = True,
+    server_files: str = "config",
     tell: Callable[[ArchiveEvent], None] | None = None,
     stopping: Event | None = None,
 ) -> None:
@@ -111,7 +115,7 @@ def archive(
     from neokeep.capture.options import checked_options
 
     policy = (full_every, full_after, full_at_log_share)
-    capture = checked_options("full", policy, indexes, rate_limit, jobs, gentle=gentle)
+    capture = checked_options("full", policy, indexes, rate_limit, jobs, gentle=gentle, server_files=server_files)
     options = ArchiveOptions(interval, segment_size or SEGMENT_SIZE, capture)
     names, found = checked_list(databases), [source_of(source) for source in checked_list(sources)]
     hear = tell or (lambda _: None)

@@ -58,10 +58,19 @@ class FullBackups:
         if not self.may_begin:
             return
         from neokeep.capture.full import full_backup
+        from neokeep.server_files.gather import gather
 
         self._tell("full backup begun", message=reason)
         self._running = BackgroundBackup(
-            lambda progress: full_backup(source, database, self._repository, self._options, progress, reason=reason),
+            lambda progress: full_backup(
+                source,
+                database,
+                self._repository,
+                self._options,
+                progress,
+                reason=reason,
+                gathered=gather(source, self._options.server_files),
+            ),
             reason,
             self._turn,
         )

@@ -21,7 +21,7 @@ from neokeep.artifact.places import STANDARD, CountedSource, Found, find_all, op
 from neokeep.artifact.reports import IngestReport, SkippedArchive
 from neokeep.capture.attempt import Image, checkpoint_entry, is_rebuilt, log_events
 from neokeep.capture.checkpoint import choose_checkpoint
-from neokeep.capture.full import Effort, image_manifest, settled
+from neokeep.capture.full import Effort, commit_full, image_manifest
 from neokeep.capture.logs import LogFollower
 from neokeep.capture.void import CaptureVoid
 from neokeep.errors import IntegrityError, NeokeepError, SourceError, UsageError
@@ -155,8 +155,7 @@ def _ingest_one(
                 files = worker.put_bytes(msgspec.json.encode(image.files))
             if not order.again and (twin := _same_content(manifest, files.hash, known)):
                 return SkippedArchive(archive=_address(found), label=twin.label)
-            writer.finish()
-            return writer.commit(settled(manifest, writer, files, f"ingested from {_address(found)}"))
+            return commit_full(manifest, repository, writer, files, f"ingested from {_address(found)}", None)
         finally:
             writer.close()
             progress.end()

@@ -14,6 +14,8 @@ from neokeep.capture.incremental import decide, extend, incremental_backup
 from neokeep.errors import NeokeepError, SourceError
 from neokeep.neo4j.versions import require_version
 from neokeep.repository.info import backup_info
+from neokeep.server_files.gather import gather
+from neokeep.server_files.reports import near_ends
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from neokeep.progress import Progress
     from neokeep.repository.manifest import Manifest
     from neokeep.repository.repository import Repository
+    from neokeep.server_files.gather import Gathered
 
 
 def back_up(
@@ -39,11 +42,12 @@ def back_up(
         SourceError: a named database does not exist, or there is none at all.
     """
     chosen = chosen_databases(source, databases)
+    gathered = gather(source, options.server_files)
     done: list[reports.BackupInfo] = []
     failures: list[reports.Failure] = []
     for database in chosen:
         try:
-            manifest = back_up_database(source, database, repository, options, progress)
+            manifest = back_up_database(source, database, repository, options, progress, gathered)
         except NeokeepError as problem:
             if len(chosen) == 1:
                 raise
@@ -51,7 +55,12 @@ def back_up(
             failures.append(failure_of(database, problem))
         else:
             done.append(backup_info(manifest))
-    return reports.BackupReport(repository=repository.storage.url, backups=tuple(done), failures=tuple(failures))
+    return reports.BackupReport(
+        repository=repository.storage.url,
+        backups=tuple(done),
+        failures=tuple(failures),
+        certificates=near_ends(gathered),
+    )
 
 
 def chosen_databases(source: Source, databases: Sequence[str]) -> list[Database]:
@@ -77,9 +86,14 @@ def failure_of(database: Database, problem: NeokeepError) -> reports.Failure:
 
 
 def back_up_database(
-    source: Source, database: Database, repository: Repository, options: CaptureOptions, progress: Progress
+    source: Source,
+    database: Database,
+    repository: Repository,
+    options: CaptureOptions,
+    progress: Progress,
+    gathered: Gathered | None,
 ) -> Manifest:
-    """Back up one database.
+    """Back up one database, and with it the server's other files that were `gathered`.
 
     Raises:
         SourceError: it cannot be captured, or the chain is broken and only an incremental backup was asked for.
@@ -89,7 +103,7 @@ def back_up_database(
     reason = decision.reason
     if decision.chain is not None:
         try:
-            manifest = incremental_backup(source, database, repository, decision)
+            manifest = incremental_backup(source, database, repository, decision, gathered=gathered)
         except ChainBroken as broken:
             reason = str(broken)
         else:
@@ -101,7 +115,7 @@ def back_up_database(
     # A plain incremental backup must start quickly: what a full one needs is loaded only here.
     from neokeep.capture.full import full_backup
 
-    manifest = full_backup(source, database, repository, options, progress, reason=reason)
+    manifest = full_backup(source, database, repository, options, progress, reason=reason, gathered=gathered)
     lost = extend(source, database, repository, manifest)
     if lost:
         progress.say(f"{database.name}: {lost}")

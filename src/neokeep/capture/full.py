@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from neokeep.progress import Progress
     from neokeep.repository.repository import Repository
     from neokeep.repository.writer import LendsWorkers
+    from neokeep.server_files.gather import Gathered
 
 ATTEMPTS = 6
 _PAUSE_SECONDS = 0.2
@@ -68,8 +69,11 @@ def full_backup(
     progress: Progress,
     *,
     reason: str,
+    gathered: Gathered | None = None,
 ) -> Manifest:
     """Capture one database and commit it as a full backup; `reason` tells why it is one.
+
+    With it go the server's other files that were `gathered`.
 
     Raises:
         SourceError: the database cannot be captured, or changed under every attempt.
@@ -82,9 +86,8 @@ def full_backup(
         taken = take(source, database, writer, options, progress, effort)
         with writer.worker() as worker:
             files = worker.put_bytes(msgspec.json.encode(taken.image.files))
-        writer.finish()
         manifest = full_manifest(source, database, taken, effort)
-        return writer.commit(settled(manifest, writer, files, reason))
+        return commit_full(manifest, repository, writer, files, reason, gathered)
     finally:
         writer.close()
         progress.end()
@@ -114,8 +117,21 @@ def take(
     return Taken(image, running, (*events, *image.events), reader.bytes_read + image.log.bytes_read)
 
 
-def settled(manifest: Manifest, writer: BlockWriter, files: manifests.BlockList, reason: str) -> Manifest:
-    """Put into a manifest what is the repository's own: the file list there, the reason, and the cost."""
+def commit_full(
+    manifest: Manifest,
+    repository: Repository,
+    writer: BlockWriter,
+    files: manifests.BlockList,
+    reason: str,
+    gathered: Gathered | None,
+) -> Manifest:
+    """Commit a manifest with what is the repository's own: both file lists there, the reason, and the cost."""
+    server = None
+    if gathered is not None:
+        from neokeep.server_files.gather import keeps_secrets, store
+
+        server = store(gathered, writer, encrypted=keeps_secrets(repository))
+    writer.finish()
     cost = msgspec.structs.replace(
         manifest.statistics,
         stored_bytes=writer.stored_bytes,
@@ -123,7 +139,7 @@ def settled(manifest: Manifest, writer: BlockWriter, files: manifests.BlockList,
         new_blocks=writer.new_blocks,
         compressed_bytes=writer.compressed_bytes,
     )
-    return msgspec.structs.replace(manifest, files=files, reason=reason, statistics=cost)
+    return writer.commit(msgspec.structs.replace(manifest, files=files, reason=reason, statistics=cost, server=server))
 
 
 def _attempts(
@@ -153,7 +169,7 @@ def _attempts(
 
 
 def full_manifest(source: Source, database: Database, taken: Taken, effort: Effort) -> Manifest:
-    """Make the manifest of a capture, without what is the repository's own; see `settled`."""
+    """Make the manifest of a capture, without what is the repository's own; see `commit_full`."""
     manifest = image_manifest(taken.image, database.name, database.store_id(), str(database.log_directory), effort)
     return msgspec.structs.replace(
         manifest,

@@ -21,6 +21,7 @@ from neokeep.repository import manifest as manifests
 from neokeep.repository.chains import Chain, chain_of, end_of
 from neokeep.repository.manifest import Manifest, Span
 from neokeep.repository.segment import SegmentHeader, store_segment
+from neokeep.server_files.attach import commit_with
 from neokeep.version import __version__
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from neokeep.neo4j.source import Database, Source
     from neokeep.repository.repository import Repository
     from neokeep.repository.segment import SegmentName
+    from neokeep.server_files.gather import Gathered
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Decision:
     reason: str
     chain: Chain | None = None
     tail: Span | None = None
+    newest: Manifest | None = None
+    """The newest backup of the chain that holds the server's other files: the next may share them."""
 
 
 @dataclass(slots=True)
@@ -73,7 +77,9 @@ def decide(
     due = options.policy.due(state_of(repository, chain, readable, now)) if options.type == "auto" else ""
     if due:
         return Decision("full", due)
-    return Decision("incremental", f"the chain of {base.label} holds", chain, tail)
+    carrying = [item for item in readable if base.label in (item.label, item.base) and item.server is not None]
+    newest = max(carrying, key=lambda item: item.finished_at, default=None)
+    return Decision("incremental", f"the chain of {base.label} holds", chain, tail, newest)
 
 
 def tail_of(repository: Repository, database: Database, chain: Chain) -> Span:
@@ -111,9 +117,16 @@ def newest_base(source: Source, database: Database, readable: Sequence[Manifest]
 
 
 def incremental_backup(
-    source: Source, database: Database, repository: Repository, decision: Decision, alike: Manifest | None = None
+    source: Source,
+    database: Database,
+    repository: Repository,
+    decision: Decision,
+    alike: Manifest | None = None,
+    gathered: Gathered | None = None,
 ) -> Manifest:
     """Archive the new log of a database and commit a backup that names its end.
+
+    With it go the server's other files that were `gathered`.
 
     With `alike`, an incremental backup of the same chain in another repository, it is the same one: of the same
     label, time and end.
@@ -142,8 +155,11 @@ def incremental_backup(
     first = decision.tail.transaction + 1
     if alike is not None:
         own = msgspec.structs.replace(alike, reason=decision.reason, first_transaction=first, statistics=cost)
-        return repository.commit(own)
-    return repository.commit(
+        return commit_with(gathered, decision.newest, repository, own)
+    return commit_with(
+        gathered,
+        decision.newest,
+        repository,
         msgspec.structs.replace(
             base,
             label=manifests.new_label(database.name, started_at, base.label),
@@ -171,7 +187,7 @@ def incremental_backup(
             left_out=(),
             events=(),
             statistics=cost,
-        )
+        ),
     )
 
 

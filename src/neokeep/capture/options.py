@@ -15,7 +15,7 @@ class CaptureOptions:
 
     `type` is `full`, `incremental` or `auto` (incremental where the chain holds and `policy` asks for no full one).
     `indexes` is `copy` or `rebuild` (leave out all that Neo4j can make again); `rate_limit` is in bytes per second of
-    reading; `gentle` lets the database go first.
+    reading; `gentle` lets the database go first. `server_files` is `none`, `config` or `all` (plugins too).
     """
 
     type: str = "full"
@@ -24,6 +24,7 @@ class CaptureOptions:
     rate_limit: int | None = None
     jobs: int = field(default_factory=default_jobs)
     gentle: bool = True
+    server_files: str = "none"
 
 
 def checked_options(
@@ -34,6 +35,7 @@ def checked_options(
     jobs: int | None,
     *,
     gentle: bool,
+    server_files: str,
 ) -> CaptureOptions:
     """Make options of what the caller of a function gave.
 
@@ -42,6 +44,8 @@ def checked_options(
     """
     if indexes not in {"copy", "rebuild"}:
         raise UsageError(f"indexes={indexes!r} is not known", remedy="Use 'copy' or 'rebuild'.")
+    if server_files not in {"none", "config", "all"}:
+        raise UsageError(f"server_files={server_files!r} is not known", remedy="Use 'none', 'config' or 'all'.")
     if kind not in {"auto", "full", "incremental"}:
         raise UsageError(f"type={kind!r} is not known", remedy="Use 'auto', 'full' or 'incremental'.")
     return CaptureOptions(
@@ -51,4 +55,5 @@ def checked_options(
         rate_limit=rate_limit,
         jobs=jobs or default_jobs(),
         gentle=gentle,
+        server_files=server_files,
     )

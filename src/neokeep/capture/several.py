@@ -21,6 +21,8 @@ from neokeep.errors import NeokeepError
 from neokeep.repository.info import backup_info
 from neokeep.repository.manifest import Manifest, next_label
 from neokeep.repository.needed import manifest_is_gone
+from neokeep.server_files.gather import gather
+from neokeep.server_files.reports import near_ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from neokeep.progress import Progress
     from neokeep.repository.repository import Repository
     from neokeep.repository.writer import BlockWriter
+    from neokeep.server_files.gather import Gathered
 
 
 @dataclass(slots=True)
@@ -78,10 +81,11 @@ def back_up_to_several(
         except NeokeepError as problem:
             destination.problem = problem
             progress.say(f"{destination.url} cannot be used: {problem.message}")
+    gathered = gather(source, options.server_files)
     for database in chosen:
-        _back_up_database(source, database, destinations, options, progress)
+        _back_up_database(source, database, destinations, options, progress, gathered)
     first, *others = (destination.report() for destination in destinations)
-    return replace(first, others=tuple(others))
+    return replace(first, others=tuple(others), certificates=near_ends(gathered))
 
 
 def _back_up_database(
@@ -90,6 +94,7 @@ def _back_up_database(
     destinations: Sequence[Destination],
     options: CaptureOptions,
     progress: Progress,
+    gathered: Gathered | None,
 ) -> None:
     due: list[_Due] = []
     alike: dict[str, Manifest] = {}
@@ -106,7 +111,7 @@ def _back_up_database(
             if decision.chain is not None:
                 twin = alike.get(decision.chain.base.label)
                 try:
-                    manifest = incremental_backup(source, database, repository, decision, twin)
+                    manifest = incremental_backup(source, database, repository, decision, twin, gathered)
                 except ChainBroken as broken:
                     reason = str(broken)
                 else:
@@ -122,15 +127,20 @@ def _back_up_database(
         _tell(options, progress, destination, database, "full", reason)
         due.append(_Due(destination, repository, reason))
     if due:
-        _full_backups(source, database, due, options, progress)
+        _full_backups(source, database, due, options, progress, gathered)
 
 
 def _full_backups(
-    source: Source, database: Database, due: Sequence[_Due], options: CaptureOptions, progress: Progress
+    source: Source,
+    database: Database,
+    due: Sequence[_Due],
+    options: CaptureOptions,
+    progress: Progress,
+    gathered: Gathered | None,
 ) -> None:
     """Capture a database once, for all repositories that need it."""
     # What only a full backup needs is loaded only here.
-    from neokeep.capture.full import Effort, full_manifest, settled, take
+    from neokeep.capture.full import Effort, commit_full, full_manifest, take
     from neokeep.capture.spread import Spread
 
     spread = Spread([one.repository for one in due])
@@ -143,8 +153,7 @@ def _full_backups(
 
             def commit(writer: BlockWriter, one: _Due = one, branch: Branch = branch) -> None:
                 files = branch.store_files(taken.image.files)
-                writer.finish()
-                committed = writer.commit(settled(manifest, writer, files, one.reason))
+                committed = commit_full(manifest, one.repository, writer, files, one.reason, gathered)
                 one.destination.done.append(backup_info(committed))
                 lost = extend(source, database, one.repository, committed)
                 if lost:

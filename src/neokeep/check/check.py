@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.check import database as database_checks
 from neokeep.check import repository as repository_checks
+from neokeep.check.server_files import check_server_files
 from neokeep.errors import NeokeepError
 from neokeep.neo4j.source import Database, Source, find_source
 from neokeep.neo4j.versions import require_version
@@ -49,6 +50,7 @@ def run_check(
         for database in _databases(source, findings):
             note(guarded(database.name, partial(database_checks.check_database, database)))
             note(guarded(database.name, partial(database_checks.check_retention, source, database, interval_seconds)))
+        note(guarded("server files", partial(check_server_files, source)))
     note(guarded("repository", partial(repository_checks.check_repository, repository_place, source)))
     return CheckReport(
         source=source.name if source else str(home),

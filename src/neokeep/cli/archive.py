@@ -37,6 +37,7 @@ def run(call: Call) -> Outcome:
         rate_limit=settings.number("rate_limit"),
         jobs=settings.number("jobs"),
         gentle=settings.switch("nice"),
+        server_files=settings.choice("server_files"),
         tell=printer.tell,
     )
     return Outcome(None, lambda _: None)

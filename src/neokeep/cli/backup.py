@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING
 from neokeep.cli.command import Argument, Call, Command
 from neokeep.cli.output import Outcome
 from neokeep.errors import ERRORS, NeokeepError, PartialError
-from neokeep.units import format_duration, format_size
+from neokeep.units import format_count, format_duration, format_size, format_time
 
 if TYPE_CHECKING:
     from neokeep.cli.page import Page
-    from neokeep.reports import BackupInfo, BackupReport, Failure, LeftOutInfo
+    from neokeep.reports import (
+        BackupInfo,
+        BackupReport,
+        CertificateInfo,
+        Failure,
+        LeftOutInfo,
+        ServerFilesInfo,
+    )
 
 
 def run(call: Call) -> Outcome:
@@ -32,6 +39,7 @@ def run(call: Call) -> Outcome:
         rate_limit=settings.number("rate_limit"),
         jobs=settings.number("jobs"),
         gentle=settings.switch("nice"),
+        server_files=settings.choice("server_files"),
         progress=call.progress,
     )
     return Outcome(report, partial(show, report), failure_of(report))
@@ -106,6 +114,14 @@ def _show_one(report: BackupReport, page: Page, *, several: bool) -> None:
             into = f" to {report.repository}" if several else ""
             page.line(f"{failure.subject} could not be backed up{into}: {failure.message}")
             page.line(f"What to do: {failure.remedy}")
+    # All backups of a run have the same ones, so they are told of once.
+    lines = {line: None for backup in report.backups for line in server_files_lines(backup.server_files)}
+    lines |= dict.fromkeys(certificate_lines(report.certificates))
+    if lines:
+        page.line()
+        page.line("About the server's other files:")
+        for line in lines:
+            page.line(f"  - {line}")
 
 
 def _show_notes(backup: BackupInfo, page: Page) -> None:
@@ -133,6 +149,26 @@ def left_out_lines(left_out: tuple[LeftOutInfo, ...]) -> list[str]:
     return lines
 
 
+def server_files_lines(server: ServerFilesInfo | None) -> list[str]:
+    """Tell of the server's other files in a backup what is not there."""
+    if server is None:
+        return []
+    lines = [f"{format_count(server.file_count, 'file')} in each backup"]
+    if server.redacted:
+        lines.append(f"secrets are left out of {', '.join(server.redacted)}: the repository is not encrypted")
+    return lines + [f"left out {item.path}: {item.reason}" for item in server.left_out]
+
+
+def certificate_lines(certificates: tuple[CertificateInfo, ...]) -> list[str]:
+    """Warn of certificates, one line for each."""
+    return [
+        f"WARNING: the certificate {item.subject} in {item.path} "
+        + (f"ends in {format_count(item.days_left, 'day')}" if item.days_left >= 0 else "has ended")
+        + f", at {format_time(item.not_after)}"
+        for item in certificates
+    ]
+
+
 COMMANDS = (
     Command(
         "backup",
@@ -140,7 +176,9 @@ COMMANDS = (
         "Back up databases into a repository, while the server runs or while it is stopped. Without a name, all "
         "databases of the server are backed up, `system` too. Only files are read: run it as the user that runs Neo4j, "
         "or as one that may read its files. After a full backup only the new transactions are taken, as long as the "
-        "server's log still leads on from the last one. With several repositories, a full backup is read once for all.",
+        "server's log still leads on from the last one. Configuration, certificates and licences of the server go "
+        "along, secrets and private keys only into an encrypted repository. With several repositories, a full backup "
+        "is read once for all.",
         (
             "neokeep backup --home /var/lib/neo4j --repo /backup/neo4j",
             "neokeep backup neo4j --source production --repo main --rate-limit 50MB/s",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from neokeep.options import Option
     from neokeep.progress import Progress
 
-Given = str | tuple[str, ...]
+Given = str | tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ class Call:
     arguments: Mapping[str, Given]
 
     def argument(self, name: str) -> str:
-        """Give an argument that is one value."""
-        value = self.arguments[name]
+        """Give an argument that is one value; empty where one that is not required was not given."""
+        value = self.arguments[name] or ""
         return value if isinstance(value, str) else " ".join(value)
 
     def list_of(self, name: str) -> tuple[str, ...]:
         """Give an argument that is any number of values."""
-        value = self.arguments[name]
+        value = self.arguments[name] or ()
         return (value,) if isinstance(value, str) else value
 
 

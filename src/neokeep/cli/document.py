@@ -21,6 +21,7 @@ from neokeep.errors import ERRORS
 from neokeep.lab import recovery_report
 from neokeep.options import OPTIONS, options_of
 from neokeep.progress import Silent
+from neokeep.server_files import reports as server_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -60,6 +61,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "load": artifacts.LoadReport,
     "ingest": artifacts.IngestReport,
     "inspect": artifacts.InspectReport,
+    "diff-config": server_files.DiffConfigReport,
     "lab fetch": lab.LabDistribution,
     "lab versions": lab.LabVersions,
     "lab status": lab.LabServer,
@@ -71,6 +73,12 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
     reports.BackupInfo,
     reports.LeftOutInfo,
     reports.IngestedInfo,
+    reports.ServerFilesInfo,
+    reports.CertificateInfo,
+    server_files.ServerFilesReport,
+    server_files.ServerFilesSide,
+    server_files.SettingDifference,
+    server_files.FileDifference,
     reports.WindowInfo,
     reports.HoldInfo,
     reports.CopiedBackup,
@@ -94,7 +102,7 @@ FUNCTIONS = (
     api.init, api.open_repository, api.find_source, api.backup, api.archive, api.restore, api.info, api.log, api.verify,
     api.check, api.check_consistency, api.expire, api.hold, api.release, api.collect, api.rebuild_index,
     api.key_list, api.key_add, api.key_remove, api.key_change_passphrase, api.key_generate,
-    api.dump, api.load, api.ingest, api.inspect,
+    api.dump, api.load, api.ingest, api.inspect, api.restore_server_files, api.diff_config,
 )  # fmt: skip
 
 CONFIGURATION = f"""## The configuration file

@@ -134,6 +134,7 @@ def _facts(backup: BackupInfo) -> list[tuple[str, str]]:
         ("log positions", f"checkpoint {backup.checkpoint_position}, end {backup.end_position}"),
         ("size", f"{format_size(backup.size_bytes)} in {backup.file_count} files"),
         ("stored", f"{format_size(backup.stored_bytes)} new in the repository{shared}"),
+        ("other files", _other_files(backup)),
         ("took", f"{format_duration(backup.seconds)}, {format_size(backup.bytes_read)} read"),
         ("attempts", f"{backup.attempts}, {backup.file_retries} files read again"),
         ("made by", f"neokeep {backup.neokeep_version}"),
@@ -141,6 +142,16 @@ def _facts(backup: BackupInfo) -> list[tuple[str, str]]:
         ("all there", _time(backup.structure_proven_at, "never looked at")),
         ("log applied", _time(backup.recovered_at, "never tried")),
     ]
+
+
+def _other_files(backup: BackupInfo) -> str:
+    """Say what of the server's other files is in a backup."""
+    server = backup.server_files
+    if server is None:
+        return "none of the server's configuration, certificates and plugins"
+    counts = ((len(server.redacted), "without secrets"), (len(server.left_out), "left out"))
+    missing = [f"{count} {what}" for count, what in counts if count]
+    return ", ".join([f"{server.file_count} ({server.mode})", *missing])
 
 
 def _show_windows(windows: Sequence[WindowInfo], page: Page) -> None:

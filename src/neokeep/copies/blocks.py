@@ -17,7 +17,7 @@ import numpy as np
 from neokeep.errors import IntegrityError
 from neokeep.neo4j.store.layout import RECORD_SIZES
 from neokeep.repository.block import ID_SIZE
-from neokeep.repository.contents import expand_file, structure_ids
+from neokeep.repository.contents import expand_file, files_of, structure_ids
 from neokeep.repository.fetch import Wanted, plan_fetch, run_jobs
 from neokeep.repository.fetch import jobs as cut_into_jobs
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neokeep.progress import Progress
-    from neokeep.repository.manifest import BlockList, FileEntry, Manifest
+    from neokeep.repository.contents import Listing
+    from neokeep.repository.manifest import BlockList, FileEntry
     from neokeep.repository.reader import BlockReader
     from neokeep.repository.writer import BlockWriter
 
@@ -57,8 +58,8 @@ class Moved:
     bytes_read: int
 
 
-def block_table(reader: BlockReader, manifest: Manifest, files: Sequence[FileEntry], *, lists: bool) -> BlockTable:
-    """Collect the distinct blocks of a backup, with `lists` those too that hold the file list and lists of ids.
+def block_table(reader: BlockReader, found: Sequence[Listing], *, lists: bool) -> BlockTable:
+    """Collect the distinct blocks of a backup's files, with `lists` those too that hold file lists and lists of ids.
 
     Raises:
         IntegrityError: a list is missing or damaged.
@@ -66,17 +67,18 @@ def block_table(reader: BlockReader, manifest: Manifest, files: Sequence[FileEnt
     ids: list[NDArray[np.bytes_]] = [np.empty(0, _TEXT_ID)]
     sizes: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
     records: list[NDArray[np.uint8]] = [np.empty(0, np.uint8)]
-    for file in files:
+    for file in files_of(found):
         ids.append(np.frombuffer(expand_file(reader, file), _TEXT_ID))
         lengths = np.full(len(ids[-1]), file.content.block_size, np.int64)
         if len(lengths):
             lengths[-1] = file.content.size - (len(lengths) - 1) * file.content.block_size
         sizes.append(lengths)
         records.append(np.full(len(lengths), RECORD_SIZES.get(file.path, 0), np.uint8))
-    for identity, size in structure_ids(manifest.files, files) if lists else ():
-        ids.append(np.frombuffer(identity, _TEXT_ID))
-        sizes.append(np.array([size], np.int64))
-        records.append(np.zeros(1, np.uint8))
+    for listing in found if lists else ():
+        for identity, size in structure_ids(listing.own, listing.files):
+            ids.append(np.frombuffer(identity, _TEXT_ID))
+            sizes.append(np.array([size], np.int64))
+            records.append(np.zeros(1, np.uint8))
     distinct, first = np.unique(np.concatenate(ids), return_index=True)
     return BlockTable(distinct, np.concatenate(sizes)[first], np.concatenate(records)[first])
 

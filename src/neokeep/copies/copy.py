@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from neokeep import reports
-from neokeep.copies.blocks import block_table, listed_anew, move_blocks
-from neokeep.copies.same import same_backup, same_names
+from neokeep.copies.same import same_backup
 from neokeep.copies.segments import Fetched, fetch_segments, plan_path
+from neokeep.copies.server_files import Shared, bring, bring_incremental, copied, shared_by
 from neokeep.errors import AWAY, AccessError, IntegrityError, NeokeepError, RepositoryError, SpaceError, UsageError
 from neokeep.repository.chains import chain_of
-from neokeep.repository.contents import file_list
 from neokeep.repository.holds import list_holds
 from neokeep.repository.manifest import Manifest
 from neokeep.repository.needed import manifest_is_gone
@@ -168,14 +167,9 @@ def copy_full(
         IntegrityError: a block is missing or damaged in the source.
         ObjectExists: the label was taken meanwhile.
     """
-    alike = same_names(source, target)
     writer = BlockWriter(target)
     try:
-        files = file_list(reader, manifest)
-        table = block_table(reader, manifest, files, lists=alike)
-        moved = move_blocks(reader, table, writer, same_names=alike, jobs=jobs, progress=progress)
-        # Where ids are the same, lists are blocks like all others; else they are made anew with the target's names.
-        listed = manifest.files if alike else listed_anew(reader, files, table, moved, writer)
+        brought = bring(reader, source, target, manifest, writer, jobs=jobs, progress=progress)
         writer.finish()
         cost = msgspec.structs.replace(
             manifest.statistics,
@@ -185,20 +179,11 @@ def copy_full(
         )
         if before_commit is not None:
             before_commit()
-        writer.commit(msgspec.structs.replace(manifest, files=listed, statistics=cost), keep_label=True)
+        own = msgspec.structs.replace(manifest, files=brought.files, server=brought.server, statistics=cost)
+        writer.commit(own, keep_label=True)
     finally:
         writer.close()
-    return reports.CopiedBackup(
-        label=manifest.label,
-        type=manifest.type,
-        database=manifest.database,
-        state="copied",
-        bytes_read=moved.bytes_read,
-        stored_bytes=writer.stored_bytes,
-        blocks=writer.blocks,
-        skipped_blocks=writer.blocks - writer.new_blocks,
-        segments=0,
-    )
+    return copied(manifest, writer, brought.moved.bytes_read)
 
 
 def _copy_chain(work: _Work, chain: _Chain) -> None:
@@ -224,9 +209,10 @@ def _copy_chain(work: _Work, chain: _Chain) -> None:
             segments=log.segments,
         )
     )
+    shared = shared_by(base, work.target.manifest(base.label)) if chain.incremental and base.server else {}
     for item in chain.incremental:
         try:
-            work.done.append(_copy_incremental(work, item, reached))
+            work.done.append(_copy_incremental(work, item, reached, shared))
         except _STOPS:
             raise
         except NeokeepError as problem:
@@ -263,8 +249,10 @@ def _copy_log(work: _Work, base: Manifest) -> tuple[Fetched, int]:
     )
 
 
-def _copy_incremental(work: _Work, item: Manifest, reached: int) -> reports.CopiedBackup:
+def _copy_incremental(work: _Work, item: Manifest, reached: int, shared: Shared) -> reports.CopiedBackup:
     if _is_present(work.target, item):
+        if item.server is not None and item.server.files not in shared:
+            shared.update(shared_by(item, work.target.manifest(item.label)))
         return _present(item)
     if reached < (item.end.transaction or 0):
         raise IntegrityError(
@@ -273,12 +261,13 @@ def _copy_incremental(work: _Work, item: Manifest, reached: int) -> reports.Copi
             remedy="Run 'neokeep verify' on the source.",
         )
     try:
-        work.target.commit(item, keep_label=True)
+        return bring_incremental(
+            work.reader, work.source, work.target, item, shared=shared, jobs=work.jobs, progress=work.progress
+        )
     except ObjectExists:
         if not _is_present(work.target, item):
             raise
         return _present(item)
-    return msgspec.structs.replace(_present(item), state="copied")
 
 
 def _is_present(target: Repository, manifest: Manifest) -> bool:

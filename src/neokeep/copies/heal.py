@@ -22,13 +22,15 @@ from neokeep.copies.lost import EitherReader, lost_rows, merged, names_by_place,
 from neokeep.copies.refetch import refetch
 from neokeep.copies.same import same_backup, same_names
 from neokeep.copies.segments import fetch_segments, plan_path
+from neokeep.copies.server_files import Shared, bring_incremental, shared_by
 from neokeep.errors import AWAY, IntegrityError, NeokeepError, RepositoryError, UsageError
 from neokeep.repository.chains import chain_of
-from neokeep.repository.contents import file_list
+from neokeep.repository.contents import files_of, listings
 from neokeep.repository.manifest import Manifest, manifest_name
 from neokeep.repository.reader import BlockReader
 from neokeep.repository.segment import SegmentMissing, list_segments, read_segment
 from neokeep.repository.sessions import BackupVoid
+from neokeep.repository.survey import carriers_of
 from neokeep.repository.verify import verify
 from neokeep.storage.base import ObjectExists, ObjectMissing
 
@@ -86,7 +88,8 @@ def heal(
             _guarded(work, label, lambda label=label: _heal_manifest(work, label))  # type: ignore[misc]
         items = [item for item in target.manifests() if isinstance(item, Manifest)]
         bases = [item for item in items if item.type == "full"]
-        blocks, own_blocks = _heal_blocks(work, bases)
+        carriers = dict.fromkeys(carriers_of(bases, items).values())
+        blocks, own_blocks = _heal_blocks(work, [*bases, *carriers])
         for base in bases:
             ends = [item.end.transaction or 0 for item in items if item.base == base.label]
             _guarded(work, base.label, lambda base=base, ends=ends: _heal_log(work, base, ends))  # type: ignore[misc]
@@ -164,10 +167,20 @@ def _heal_manifest(work: _Healing, label: str) -> None:
         work.stored_bytes += copied.stored_bytes
         _mark_damaged_log(work, manifest)
     else:
-        replace()
-        work.target.commit(manifest, keep_label=True)
+        bring_incremental(
+            work.reader, work.source, work.target, manifest, shared=_shared_with_base(work, manifest),
+            jobs=work.jobs, progress=work.progress, before_commit=replace,
+        )  # fmt: skip
     storage.delete(note)
     work.manifests.append(label)
+
+
+def _shared_with_base(work: _Healing, manifest: Manifest) -> Shared:
+    """Find what an incremental backup may share with its full one, where both repositories can read that."""
+    with suppress(ObjectMissing, IntegrityError):
+        base = manifest.base or ""
+        return shared_by(work.source.manifest(base), work.target.manifest(base))
+    return {}
 
 
 def _mark_damaged_log(work: _Healing, base: Manifest) -> None:
@@ -181,21 +194,21 @@ def _mark_damaged_log(work: _Healing, base: Manifest) -> None:
             work.target.mark_damaged(segment.hash)
 
 
-def _heal_blocks(work: _Healing, bases: Sequence[Manifest]) -> tuple[int, int]:
+def _heal_blocks(work: _Healing, holders: Sequence[Manifest]) -> tuple[int, int]:
     """Store lost blocks anew; return how many, and how many of them were whole in a damaged pack."""
     own = BlockReader.of(work.target)
     alike = same_names(work.source, work.target)
     reader = EitherReader(own.storage, own.index, work.reader) if alike else own
     lost: dict[str, BlockTable] = {}
     names: list[tuple[BlockTable, np.typing.NDArray[np.bytes_]]] = []
-    for base in bases:
+    for base in holders:
         try:
-            files = file_list(reader, base)
-            table = block_table(reader, base, files, lists=True)
+            found = listings(reader, base)
+            table = block_table(reader, found, lists=True)
             lost[base.label] = part = part_of(table, lost_rows(own.index, table))
             if len(part.ids) and not alike:
-                twin = _twin(work, base)
-                names.append((part, names_by_place(part, (own, files), (work.reader, file_list(work.reader, twin)))))
+                theirs = listings(work.reader, _twin(work, base))
+                names.append((part, names_by_place(part, (own, files_of(found)), (work.reader, files_of(theirs)))))
         except (IntegrityError, RepositoryError) as problem:
             if alike or isinstance(problem, AWAY):
                 work.failed(base.label, problem)

@@ -1,7 +1,8 @@
 """Whether two repositories hold the same backup under one label.
 
 A capture is known by all that its manifest says, times of microseconds among it. How blocks are called, who stored
-them, what they cost there, why it is of its type and which log was new is the repository's own.
+them, what they cost there, why it is of its type and which log was new is the repository's own. So is what there is of
+the server's other files: secrets are in encrypted ones only.
 """
 
 from __future__ import annotations
@@ -31,5 +32,6 @@ def same_names(one: Repository, other: Repository) -> bool:
 
 
 def _bare(manifest: Manifest) -> Manifest:
-    own = {"files": NO_BLOCKS, "writer": None, "statistics": _NO_COST, "reason": "", "first_transaction": 0}
-    return msgspec.structs.replace(manifest, **own)
+    return msgspec.structs.replace(
+        manifest, files=NO_BLOCKS, writer=None, statistics=_NO_COST, reason="", first_transaction=0, server=None
+    )

@@ -35,6 +35,7 @@ from neokeep.restore.recover import NATIVE, recover_with_neo4j
 from neokeep.restore.restore import restore
 from neokeep.restore.swap import Staging
 from neokeep.restore.targets import Moment
+from neokeep.server_files.carry import Carried, carried_over
 from neokeep.units import format_count
 from neokeep.version import __version__
 
@@ -101,8 +102,9 @@ def consolidate(
         content = _natively(work, end) if distribution is None else _with_neo4j(work, end, distribution)
         with writer.worker() as worker:
             files = worker.put_bytes(msgspec.json.encode(content.files))
+        server = carried_over(repository, chain.base, writer)
         writer.finish()
-        manifest = _manifest(chain, end, content, files, writer, started_at, time.monotonic() - began)
+        manifest = _manifest(chain, end, content, files, server, writer, started_at, time.monotonic() - began)
         committed = writer.commit(manifest)
     finally:
         writer.close()
@@ -170,6 +172,7 @@ def _manifest(
     end: ChainEnd,
     content: Content,
     files: manifests.BlockList,
+    server: Carried,
     writer: BlockWriter,
     started_at: datetime,
     seconds: float,
@@ -190,7 +193,8 @@ def _manifest(
         files=files,
         file_count=len(content.files),
         left_out=content.left_out,
-        events=(),
+        events=server.events,
+        server=server.files,
         statistics=Statistics(
             seconds=round(seconds, 3),
             bytes_read=content.bytes_read,

@@ -31,6 +31,27 @@ class IngestedInfo(msgspec.Struct, frozen=True, kw_only=True):
     dated_by: str
 
 
+class ServerFilesInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The server's other files in a backup: how much was asked for, how many are stored, and what is missing.
+
+    Of the files that are `redacted` some values are left out.
+    """
+
+    mode: str
+    file_count: int
+    redacted: tuple[str, ...]
+    left_out: tuple[LeftOutInfo, ...]
+
+
+class CertificateInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate that ends soon; `days_left` is negative when it has ended."""
+
+    path: str
+    subject: str
+    not_after: datetime
+    days_left: int
+
+
 class BackupInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One backup of one database. Transactions are ids; `first_tx` to `last_tx` are in the captured log."""
 
@@ -79,6 +100,8 @@ class BackupInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the last verification that looked at it found it whole; null: none did."""
     ingested: IngestedInfo | None = None
     """The archive that it was made of; null: it was captured from a server."""
+    server_files: ServerFilesInfo | None = None
+    """The server's other files that are in it; null: none."""
 
 
 class WindowInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +154,8 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     backups: tuple[BackupInfo, ...]
     failures: tuple[Failure, ...]
     others: tuple[BackupReport, ...] = ()
+    certificates: tuple[CertificateInfo, ...] = ()
+    """Certificates of the server that end within 30 days, or have ended."""
 
 
 class InfoReport(msgspec.Struct, frozen=True, kw_only=True):

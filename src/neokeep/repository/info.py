@@ -19,7 +19,7 @@ from neokeep.repository.verified import read_records
 from neokeep.repository.windows import problems_of, windows_of
 
 if TYPE_CHECKING:
-    from neokeep.repository.manifest import Ingested
+    from neokeep.repository.manifest import Ingested, LeftOut, ServerFiles
     from neokeep.repository.repository import Repository
     from neokeep.repository.verified import ProvenBackup
     from neokeep.repository.windows import Window
@@ -130,14 +130,13 @@ def backup_info(manifest: Manifest) -> reports.BackupInfo:
         seconds=statistics.seconds,
         attempts=statistics.attempts,
         file_retries=statistics.file_retries,
-        left_out=tuple(
-            reports.LeftOutInfo(path=item.path, reason=item.reason, rebuilt=item.rebuilt) for item in manifest.left_out
-        ),
+        left_out=tuple(map(left_out_info, manifest.left_out)),
         events=manifest.events,
         neokeep_version=manifest.neokeep_version,
         base=manifest.base,
         reason=manifest.reason,
         compressed_bytes=statistics.compressed_bytes,
+        server_files=None if manifest.server is None else _server_files_info(manifest.server),
         ingested=None if manifest.ingested is None else _ingested_info(manifest.ingested),
     )
 
@@ -151,4 +150,18 @@ def _ingested_info(ingested: Ingested) -> reports.IngestedInfo:
         modified=ingested.modified,
         ingested_at=ingested.ingested_at,
         dated_by=ingested.dated_by,
+    )
+
+
+def left_out_info(item: LeftOut) -> reports.LeftOutInfo:
+    """Tell of something that is not in a backup."""
+    return reports.LeftOutInfo(path=item.path, reason=item.reason, rebuilt=item.rebuilt)
+
+
+def _server_files_info(server: ServerFiles) -> reports.ServerFilesInfo:
+    return reports.ServerFilesInfo(
+        mode=server.mode,
+        file_count=server.count,
+        redacted=server.redacted,
+        left_out=tuple(map(left_out_info, server.left_out)),
     )

@@ -49,12 +49,62 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     content: BlockList
 
 
+class Plugin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plugin's jar says of itself; empty where it says nothing."""
+
+    name: str
+    version: str
+
+
+class ServerFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the server's other files.
+
+    `area` is `conf`, `certificates`, `plugins` or `licenses`, `path` where a restore puts it below that, `origin` where
+    it was, `link` what a symbolic link there led to. `state` is `whole`, `redacted` (values are left out of its
+    content), `listed` (only told of) or `left_out` (why says `reason`). A `secret` one may stand in an encrypted
+    repository only. `size` and `hash` (SHA-256, hex) are of the content as it is stored, of a listed one as it was.
+    """
+
+    area: str
+    path: str
+    origin: str
+    link: str | None
+    mode: int
+    uid: int
+    gid: int
+    owner: str | None
+    group: str | None
+    modified: datetime
+    state: str
+    reason: str
+    secret: bool
+    redacted: tuple[str, ...]
+    """The names of the values that are left out."""
+    size: int | None
+    hash: str | None
+    plugin: Plugin | None
+    content: BlockList | None
+
+
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
     """A file or index that is not in the backup, and why. Neo4j makes it again when `rebuilt`."""
 
     path: str
     reason: str
     rebuilt: bool
+
+
+class ServerFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """The server's other files in a backup: configuration, certificates, plugins, licences of its host."""
+
+    mode: str
+    """How much was asked for: `config` or `all`."""
+    files: BlockList
+    """A JSON array of ServerFile."""
+    count: int
+    redacted: tuple[str, ...]
+    """Files of which values are left out."""
+    left_out: tuple[LeftOut, ...]
 
 
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +209,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Who stored its blocks; a manifest of a writer that had been given up is no backup. None: it has no blocks."""
     ingested: Ingested | None = None
     """The archive that it was made of; None: it was captured. No chain goes on with what was ingested."""
+    server: ServerFiles | None = None
+    """The server's other files; an incremental backup has them too."""
 
 
 FORMAT = 1

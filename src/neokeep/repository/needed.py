@@ -13,7 +13,7 @@ import numpy as np
 from neokeep.errors import IntegrityError, NeokeepError
 from neokeep.repository.block import ID_SIZE
 from neokeep.repository.chains import chain_of
-from neokeep.repository.contents import blocks_of
+from neokeep.repository.contents import blocks_of, has_blocks
 from neokeep.repository.manifest import PREFIX as MANIFESTS
 from neokeep.repository.manifest import Manifest, manifest_name
 from neokeep.repository.merging import GRACE as MERGED
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from neokeep.repository.index import BlockIndex, PackInfo
+    from neokeep.repository.manifest import BlockList
     from neokeep.repository.reader import BlockReader
     from neokeep.repository.repository import DamagedManifest, Repository
     from neokeep.repository.segment import SegmentName
@@ -82,10 +83,11 @@ def needed_packs(reader: BlockReader, manifests: Iterable[Manifest], renew: Call
     """
     index = reader.index
     used = np.zeros(len(index), np.bool_)
+    seen: set[BlockList] = set()
     for manifest in manifests:
-        if manifest.files.size:
+        if has_blocks(manifest):
             renew()
-            _mark_blocks(reader, manifest, used)
+            _mark_blocks(reader, manifest, used, seen)
     rows = np.flatnonzero(used)
     numbers = np.unique(index.packs_of(rows))
     everything = index.stored_by_pack(np.arange(len(index)))
@@ -93,9 +95,11 @@ def needed_packs(reader: BlockReader, manifests: Iterable[Manifest], renew: Call
     return NeededPacks(frozenset(index.packs[at].identity for at in numbers), int(unused[numbers].sum()), used)
 
 
-def _mark_blocks(reader: BlockReader, manifest: Manifest, used: np.typing.NDArray[np.bool_]) -> None:
+def _mark_blocks(
+    reader: BlockReader, manifest: Manifest, used: np.typing.NDArray[np.bool_], seen: set[BlockList]
+) -> None:
     try:
-        for ids, _ in blocks_of(reader, manifest):
+        for ids, _ in blocks_of(reader, manifest, seen):
             rows = reader.index.find(np.frombuffer(ids, f"V{ID_SIZE}"))
             used[rows[rows >= 0]] = True
     except NeokeepError as problem:

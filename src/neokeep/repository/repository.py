@@ -32,7 +32,7 @@ from neokeep.storage.base import ObjectExists, ObjectMissing, Storage, StoredObj
 from neokeep.storage.place import NO_KEYS, KeySources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from neokeep.encryption.creating import FirstKeys
     from neokeep.repository.index import BlockIndex
@@ -181,14 +181,17 @@ class Repository:
             raise IntegrityError(f"the manifest {name} is that of {manifest.label}", remedy="Use another backup.")
         return manifest
 
-    def commit(self, manifest: Manifest, *, keep_label: bool = False) -> Manifest:
+    def commit(self, manifest: Manifest, *, keep_label: bool = False, shared_with: str | None = None) -> Manifest:
         """Make a backup exist. Where its label is taken, by a backup of the same second, the next free one is used.
 
+        `shared_with` is a backup whose blocks it takes without a writer.
+
         Raises:
-            RepositoryError: its writer was given up meanwhile, or the backup expired with which it goes on.
+            RepositoryError: its writer was given up meanwhile, or a backup expired with which it goes on or shares.
             ObjectExists: its label is taken and `keep_label` is given.
         """
-        self._require_grounds(manifest)
+        grounds = {manifest.base, shared_with} - {None}
+        self._require_grounds(manifest.writer, grounds)
         while True:
             try:
                 self.storage.create(manifest_name(manifest.label), encode_manifest(manifest))
@@ -199,27 +202,32 @@ class Repository:
             else:
                 break
         try:
-            self._require_grounds(manifest)
+            # One that expired may have left its label to this very backup.
+            self._require_grounds(manifest.writer, grounds, gone=manifest.label)
         except RepositoryError:
             with suppress(NeokeepError):  # It is of no use to anybody; collect and expire remove it too.
                 self.storage.delete(manifest_name(manifest.label))
             raise
         return manifest
 
-    def _require_grounds(self, manifest: Manifest) -> None:
+    def _require_grounds(self, writer: str | None, grounds: Collection[str | None], gone: str = "") -> None:
         """Prove that what a manifest rests on was not given up: before it is created, and once more when it is there.
 
         Whoever gives up and deletes does the same the other way round, so one of the two always sees the other.
         """
-        if manifest.writer is not None:
-            require_session(self.storage, manifest.writer)
-        if manifest.base is not None:
-            try:
-                self.storage.stat(manifest_name(manifest.base))
-            except ObjectMissing as problem:
+        if writer is not None:
+            require_session(self.storage, writer)
+        for label in filter(None, grounds):
+            expired = label == gone
+            if not expired:
+                try:
+                    self.storage.stat(manifest_name(label))
+                except ObjectMissing:
+                    expired = True
+            if expired:
                 raise RepositoryError(
-                    f"{manifest.base}, with which this backup goes on, expired meanwhile", remedy="Repeat the backup."
-                ) from problem
+                    f"{label}, with which this backup goes on, expired meanwhile", remedy="Repeat the backup."
+                )
 
     def read_index(self, avoided: frozenset[bytes] | None = None) -> BlockIndex:
         """Read which blocks there are now: from the index objects, and from the packs that none of them lists.

@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from neokeep.errors import AWAY, IntegrityError, NeokeepError
 from neokeep.repository.block import ID_SIZE
-from neokeep.repository.contents import blocks_of, expand_file, file_list, structure_ids
+from neokeep.repository.contents import blocks_of, expand_file, has_blocks, listings, structure_ids
 from neokeep.repository.holds import PREFIX as HOLDS
 from neokeep.repository.index import decode_index
 from neokeep.repository.pack import pack_name
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from neokeep.repository.manifest import FileEntry, Manifest
+    from neokeep.repository.contents import Listing
+    from neokeep.repository.manifest import BlockList, FileEntry, Manifest
     from neokeep.repository.reader import BlockReader
     from neokeep.repository.repository import Repository
     from neokeep.repository.segment import SegmentHeader, SegmentName
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Needs:
-    """What some full backups need: which rows of the index, and for each backup which packs, by number."""
+    """What some backups need: which rows of the index, and for each backup which packs, by number."""
 
     rows: NDArray[np.bool_]
     packs: dict[str, NDArray[np.int64]] = field(default_factory=dict)
@@ -57,6 +58,20 @@ def bases_of(repository: Repository, backups: Sequence[Manifest], problems: dict
     return list(known.values())
 
 
+def carriers_of(bases: Sequence[Manifest], backups: Sequence[Manifest]) -> dict[str, Manifest]:
+    """Find for each incremental backup with server's files of its own the first that has the same.
+
+    Many share one list, so each is looked at once. Those that share it with their full backup are not among them.
+    """
+    of_bases = {base.label: base.server.files for base in bases if base.server is not None}
+    first: dict[BlockList, Manifest] = {}
+    found: dict[str, Manifest] = {}
+    for item in backups:
+        if item.base is not None and item.server is not None and of_bases.get(item.base) != item.server.files:
+            found[item.label] = first.setdefault(item.server.files, item)
+    return found
+
+
 def needs_of(reader: BlockReader, bases: Sequence[Manifest], problems: dict[str, list[str]]) -> Needs:
     """Look every block of some backups up; what cannot even be listed is a problem of its backup."""
     index = reader.index
@@ -64,7 +79,7 @@ def needs_of(reader: BlockReader, bases: Sequence[Manifest], problems: dict[str,
     for base in bases:
         used = np.zeros(len(index.packs), np.bool_)
         try:
-            for ids, sizes in blocks_of(reader, base) if base.files.size else ():
+            for ids, sizes in blocks_of(reader, base) if has_blocks(base) else ():
                 wanted = np.frombuffer(ids, f"V{ID_SIZE}")
                 rows = index.find(wanted)
                 there = rows >= 0
@@ -166,9 +181,9 @@ def chain_states(repository: Repository, bases: Sequence[Manifest]) -> list[Chai
 def touched(reader: BlockReader, manifest: Manifest, damaged: set[bytes]) -> list[str]:
     """Say which files of a backup need a damaged block."""
     try:
-        files = file_list(reader, manifest)
-        problems = [_structure_problem(manifest, files, damaged)]
-        problems += [_file_problem(reader, file, damaged) for file in files]
+        found = listings(reader, manifest)
+        problems = [_structure_problem(listing, damaged) for listing in found]
+        problems += [_file_problem(reader, file, damaged) for listing in found for file in listing.files]
     except AWAY:
         raise
     except NeokeepError as problem:
@@ -176,8 +191,8 @@ def touched(reader: BlockReader, manifest: Manifest, damaged: set[bytes]) -> lis
     return [problem for problem in problems if problem]
 
 
-def _structure_problem(manifest: Manifest, files: Sequence[FileEntry], damaged: set[bytes]) -> str:
-    hit = sum(identity in damaged for identity, _ in structure_ids(manifest.files, files))
+def _structure_problem(listing: Listing, damaged: set[bytes]) -> str:
+    hit = sum(identity in damaged for identity, _ in structure_ids(listing.own, listing.files))
     return f"{hit} blocks of its file list are missing or damaged" if hit else ""
 
 

@@ -29,6 +29,7 @@ from neokeep.repository.repository import pack_identities
 from neokeep.repository.segment import list_segments
 from neokeep.repository.survey import (
     bases_of,
+    carriers_of,
     chain_states,
     check_holds,
     check_index_objects,
@@ -60,12 +61,14 @@ class _Work:
     since: datetime
     backups: list[Manifest]
     bases: list[Manifest]
+    carriers: dict[str, Manifest]
     reader: BlockReader
     needs: Needs
     packs: dict[str, StoredObject]
     chains: list[ChainState]
     problems: dict[str, list[str]]
-    of_base: dict[str, list[str]]
+    of_holder: dict[str, list[str]]
+    """What is wrong with the blocks of a full backup, or of the first of those with the same files of a server."""
     resumed: bool = False
     findings: Findings = field(default_factory=Findings)
 
@@ -153,15 +156,18 @@ def _look(
     problems = {item.label: [] if isinstance(item, Manifest) else [item.error.message] for item in chosen}
     backups = [item for item in chosen if isinstance(item, Manifest)]
     bases = bases_of(repository, backups, problems)
-    of_base: dict[str, list[str]] = {base.label: [] for base in bases}
+    carriers = carriers_of(bases, backups)
+    holders = [*bases, *dict.fromkeys(carriers.values())]
+    of_holder: dict[str, list[str]] = {holder.label: [] for holder in holders}
     reader = BlockReader.of(repository)
     progress.say("looking for what the backups need")
-    needs = needs_of(reader, bases, of_base)
+    needs = needs_of(reader, holders, of_holder)
     packs = {item.name: item for item in pack_identities(repository.storage.list("packs")).values()}
     chains = chain_states(repository, bases)
     work = _Work(
-        repository, label, part, recorder, since, backups, bases, reader, needs, packs, chains, problems, of_base
-    )
+        repository, label, part, recorder, since, backups, bases, carriers, reader, needs, packs, chains, problems,
+        of_holder,
+    )  # fmt: skip
     work.findings.blocks |= needs.missing
     if label is None:
         check_index_objects(repository, packs, work.findings.objects, work.findings.unreadable)
@@ -228,13 +234,15 @@ def _judge(work: _Work, known_damage: frozenset[bytes]) -> None:
         chain.bad |= {one for one in chain.listed if one.hash in known_damage and one not in chain.headers}
         chain.find_way(work.repository)
     states = {chain.base.label: chain for chain in work.chains}
-    for base in work.bases:
-        if findings.blocks and not work.of_base[base.label]:
-            work.of_base[base.label] = touched(work.reader, base, findings.blocks)
+    for holder in (*work.bases, *work.carriers.values()):
+        if findings.blocks and not work.of_holder[holder.label]:
+            work.of_holder[holder.label] = touched(work.reader, holder, findings.blocks)
     for item in work.backups:
-        found = work.of_base.get(item.base or item.label, [])
+        found = work.of_holder.get(item.base or item.label, [])
         if item.base is not None:
             found = [f"its full backup: {problem}" for problem in found]
+            if item.label in work.carriers:
+                found += work.of_holder[work.carriers[item.label].label]
             if item.base in states:
                 found += filter(None, [states[item.base].problem_of(item)])
         work.problems[item.label] += found
@@ -266,19 +274,18 @@ def _proven(work: _Work, now: datetime) -> Iterator[ProvenBackup]:
     """Say since when all that each backup needs is proven: the oldest proof of any of it."""
     index, states = work.reader.index, {chain.base.label: chain for chain in work.chains}
     manifests = {item.label: item for item in work.backups}
-    of_base = {
-        base.label: _oldest(
-            [_pack_proven(work, index.packs[number].identity, now) for number in work.needs.packs[base.label]] + [now]
-        )
-        for base in work.bases
+    proven = {
+        label: _oldest([_pack_proven(work, index.packs[number].identity, now) for number in numbers] + [now])
+        for label, numbers in work.needs.packs.items()
     }
     for label, problems in work.problems.items():
         item = manifests.get(label)
         if item is None or problems:
             yield ProvenBackup(label=label, judged=now, whole=False)
             continue
-        times = [of_base[item.base or item.label]]
+        times = [proven[item.base or item.label]]
         if item.base is not None:
+            times += [proven[work.carriers[label].label]] if label in work.carriers else []
             times += [_when(work, one.name, one.hash, one.created, now) for one in states[item.base].needed_by(item)]
         yield ProvenBackup(label=label, judged=now, whole=True, structure=now, content=_oldest(times))
 

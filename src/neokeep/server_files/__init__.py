@@ -1,0 +1,1 @@
+"""The server's other files: configuration, certificates, plugins and licences, with every backup."""
