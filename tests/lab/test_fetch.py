@@ -105,6 +105,18 @@ def test_a_bare_machine_of_root_gets_maven_by_its_package_manager(
     assert said == ["installing Maven by apt-get"]
 
 
+def test_a_package_manager_that_fails_tells_why(maven: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    maven.unlink()
+    (maven.parent / "apt-get").write_text(
+        "#!/bin/sh\necho 'W: a warning' >&2\necho 'E: Unmet dependencies.' >&2\nexit 100\n"
+    )
+    (maven.parent / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", str(maven.parent))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(SourceError, match=r"not installed, and apt-get fails: E: Unmet dependencies\.$"):
+        fetching._maven(lambda _: None)
+
+
 def test_the_project_names_every_artifact_at_the_version() -> None:
     text = pom("5.26.30")
     assert text.count("<version>5.26.30</version>") == len(fetching.ARTIFACTS)

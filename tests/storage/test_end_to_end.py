@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from helpers.servers import S3Server, SshServer
 
-pytestmark = pytest.mark.slow
+SERVERS = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("s3", "sftp", "az")]
 
 
-@pytest.fixture(params=["s3", "sftp", "az"])
+@pytest.fixture(params=["directory", *SERVERS])
 def place(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
@@ -39,6 +39,8 @@ def place(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Place:
     """A place of each kind for a repository, and the environment that a user would give it."""
+    if request.param == "directory":
+        return Place(str(tmp_path / "repository"))
     if request.param == "az":
         return Place(f"az://{request.getfixturevalue('container')}/{tmp_path.name}")
     if request.param == "s3":
@@ -83,6 +85,7 @@ def test_every_command_works(place: Place, tmp_path: Path, capsys: pytest.Captur
     capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_large_packs_are_written_and_read_by_several_threads(place: Place, tmp_path: Path) -> None:
     made = make_database(tmp_path / "home")
     noise = random.Random(7)

@@ -109,16 +109,19 @@ def _failure(version: str, output: str) -> SourceError:
 
 
 def _maven(say: Callable[[str], None]) -> str:
-    found = shutil.which("mvn")
+    found, why = shutil.which("mvn"), ""
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         say("installing Maven by apt-get")
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for step in (["update"], ["install", "-y", "--no-install-recommends", "maven"]):
-            subprocess.run(["apt-get", "-qq", *step], env=environment, capture_output=True, check=False)
+            command = ["apt-get", "-qq", *step]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            if done.returncode:
+                why = f", and apt-get fails: {(done.stderr.strip().splitlines() or ['it says nothing'])[-1]}"
         found = shutil.which("mvn")
     if found is None:
         raise SourceError(
-            "Neo4j cannot be fetched: Maven (mvn) is not installed",
+            f"Neo4j cannot be fetched: Maven (mvn) is not installed{why}",
             remedy="Install Maven by the system's package manager, for example: apt-get install maven",
         )
     return found
