@@ -21,8 +21,8 @@ Expected = tuple[str, Store, int]
 """Code, store, record."""
 
 NODE, TIE, GROUP, PROPERTY = Store.NODE, Store.RELATIONSHIP, Store.GROUP, Store.PROPERTY
-FREE = 500
-"""A record that is not in use, in every store of the small one."""
+FREE = 10**8
+"""A record that no store of a test has."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def the_sides_of_a_loop_differ(broken: Breaker) -> Expected:
 @breaking
 def a_dense_node_begins_with_a_group_of_nobody(broken: Breaker) -> Expected:
     node = broken.labelled("Hub")
-    broken.put4(NODE, node, 1, 300)
+    broken.put4(NODE, node, 1, FREE)
     return Code.NODE_GROUP, NODE, node
 
 

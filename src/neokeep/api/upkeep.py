@@ -103,10 +103,12 @@ def check_consistency(
     Without a label it is the newest state of the newest chain. The log of a backup is applied below `scratch`.
     """
     from neokeep.consistency.database import check_backup, check_database
-    from neokeep.consistency.reporting import write_report
+    from neokeep.consistency.reporting import require_writable, write_report
 
     if (home is None) == (repository is None):
         raise UsageError("a home or a repository has to be given, and not both", remedy="Give one of them.")
+    if report_path is not None:
+        require_writable(Path(report_path))
     if home is not None:
         from neokeep.api.places import find_source
 
