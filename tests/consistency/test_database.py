@@ -14,7 +14,7 @@ from neokeep import api
 from neokeep.cli.main import main
 from neokeep.consistency import database as checking
 from neokeep.consistency.run import check_store
-from neokeep.errors import AccessError, IntegrityError, LockedError, RepositoryError, SourceError, UsageError
+from neokeep.errors import AccessError, IntegrityError, LockedError, RepositoryError, UsageError
 from neokeep.neo4j import locks
 from neokeep.neo4j.recovery.layout import FILES, Store
 from neokeep.neo4j.store.pages import DirectoryPages
@@ -101,13 +101,6 @@ def test_a_server_that_starts_meanwhile_voids_the_check(made: Synthetic, monkeyp
             api.check_consistency("neo4j", home=made.home)
     finally:
         started[0].__exit__(None, None, None)
-
-
-def test_a_database_whose_log_is_not_in_its_store_is_refused(tmp_path: Path) -> None:
-    made = home_of(tmp_path, checkpoint_at=ENDS - 1)
-    with pytest.raises(SourceError, match="not stopped in order") as refused:
-        api.check_consistency("neo4j", home=made.home)
-    assert "--backup" in refused.value.remedy
 
 
 def test_a_missing_store_file_is_no_inconsistency_but_an_error(made: Synthetic) -> None:
