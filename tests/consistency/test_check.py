@@ -14,6 +14,7 @@ from helpers.breaking import Breaker
 from helpers.breakings import BREAKINGS, Breaking
 from helpers.flipped import FlippedPages
 from helpers.small_store import unpack
+from neokeep.consistency.claims import Claims
 from neokeep.consistency.codes import CODES, Code
 from neokeep.consistency.findings import KEPT, Findings
 from neokeep.consistency.marks import Marks
@@ -26,6 +27,7 @@ from neokeep.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from random import Random
 
     from neokeep.neo4j.store.pages import StorePages
 
@@ -106,3 +108,21 @@ def test_marks_are_a_set(several: list[list[int]]) -> None:
         known |= set(inside)
         everything = np.arange(-5, 80)
         assert set(everything[marks.has(everything)].tolist()) == known
+
+
+@given(st.lists(st.tuples(st.integers(-1, 5), st.integers(-1, 1 << 40)), max_size=20), st.randoms())
+def test_claims_agree_only_where_they_are_the_same(rows: list[tuple[int, int]], random: Random) -> None:
+    shuffled = random.sample(rows, len(rows))
+    assert claims_of(rows, shuffled).agree
+    assert not claims_of([*rows, (7, 8)], shuffled).agree
+    assert not claims_of([*rows, (7, 8)], [*shuffled, (8, 7)]).agree
+    # What is there twice on one side is not there once and something else once.
+    assert not claims_of([*rows, (7, 8), (7, 8)], [*shuffled, (7, 8), (7, 9)]).agree
+
+
+def claims_of(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> Claims:
+    claims = Claims()
+    for rows, add in ((one, claims.one), (other, claims.other)):
+        columns = np.array(rows, np.int64).reshape(-1, 2)
+        add("link", columns[:, 0], columns[:, 1])
+    return claims

@@ -93,3 +93,27 @@ class Breaker:
             with (directory / name).open("r+b") as file:
                 file.seek(offset)
                 file.write(bytes([byte]))
+
+
+Expected = tuple[str, Store, int]
+"""Code, store, record."""
+
+FREE = 10**8
+"""A record that no store of a test has."""
+
+
+@dataclass(frozen=True)
+class Breaking:
+    """One way to break a store; it gives what a check has to find."""
+
+    name: str
+    apply: Callable[[Breaker], Expected]
+
+
+BREAKINGS: list[Breaking] = []
+
+
+def breaking(function: Callable[[Breaker], Expected]) -> Callable[[Breaker], Expected]:
+    """Note a way, named as its function is."""
+    BREAKINGS.append(Breaking(function.__name__.replace("_", " "), function))
+    return function

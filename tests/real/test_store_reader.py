@@ -30,6 +30,7 @@ from neokeep.lab.home import lab_server
 from neokeep.lab.random_graph import ALPHABETS, RandomGraph
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store.graph import GraphReader
+from neokeep.neo4j.store.neostore import read_store_id
 from neokeep.neo4j.store.pages import DirectoryPages
 from neokeep.neo4j.store.values import Date, DateTime, Duration, LocalDateTime, LocalTime, Point, Time
 from neokeep.neo4j.store.zones import zone_names
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.real
+
+STANDARD = "5.26.30"
+"""The version whose databases are made in format standard."""
 
 STEPS = 120
 VALUES = 800
@@ -93,6 +97,7 @@ class Graph:
     """What the driver told: nodes and relationships by their ids, with names; and where the store lies."""
 
     directory: Path
+    aligned: bool
     nodes: dict[int, tuple[frozenset[str], dict[str, Any]]]
     relationships: dict[int, tuple[int, int, str, dict[str, Any]]]
 
@@ -102,8 +107,9 @@ def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """A graph of one version, as the driver told it before its server stopped."""
     version = str(request.param)
     home = tmp_path_factory.mktemp("reader") / "home"
+    settings = {"db.format": "standard"} if version == STANDARD else {}
     with (
-        lab_server(version, home) as server,
+        lab_server(version, home, settings) as server,
         GraphDatabase.driver(server.bolt_uri) as driver,
         driver.session(database="neo4j") as session,
     ):
@@ -126,6 +132,7 @@ def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
                 session.run("CYPHER 25 CREATE (:V {v: vector([1, 2], 2, INTEGER8)})").consume()
     return Graph(
         home / "data" / "databases",
+        version != STANDARD,
         {number: (frozenset(labels), told(properties)) for number, labels, properties in nodes},
         {number: (first, second, kind, told(properties)) for number, first, second, kind, properties in ties},
     )
@@ -177,7 +184,7 @@ def read(value: Any) -> Any:
 
 def test_every_node_is_read_as_the_driver_tells_it(graph: Graph) -> None:
     with DirectoryPages(graph.directory / "neo4j") as pages:
-        reader = GraphReader(pages, aligned=True)
+        reader = GraphReader(pages, aligned=graph.aligned)
         labels, keys = reader.tokens(Store.LABEL), reader.tokens(Store.PROPERTY_KEY)
         seen = 0
         for batch in reader.nodes(600):
@@ -199,7 +206,7 @@ def test_every_node_is_read_as_the_driver_tells_it(graph: Graph) -> None:
 
 def test_every_relationship_is_read_as_the_driver_tells_it(graph: Graph) -> None:
     with DirectoryPages(graph.directory / "neo4j") as pages:
-        reader = GraphReader(pages, aligned=True)
+        reader = GraphReader(pages, aligned=graph.aligned)
         types, keys = reader.tokens(Store.TYPE), reader.tokens(Store.PROPERTY_KEY)
         found = {}
         for batch in reader.relationships(500):
@@ -216,7 +223,7 @@ def test_every_relationship_is_read_as_the_driver_tells_it(graph: Graph) -> None
 
 def test_years_that_python_does_not_know_are_read(graph: Graph) -> None:
     with DirectoryPages(graph.directory / "neo4j") as pages:
-        reader = GraphReader(pages, aligned=True)
+        reader = GraphReader(pages, aligned=graph.aligned)
         keys = {name: key for key, name in reader.tokens(Store.PROPERTY_KEY).items()}
         all_of_them = [own for batch in reader.nodes() for own in batch.properties.by_row(len(batch.ids))]
         far = next(own for own in all_of_them if keys["day"] in own)
@@ -230,9 +237,14 @@ def test_zones_have_the_same_numbers_in_every_version(graph: Graph) -> None:
     assert len(zone_names()) == len(set(zone_names()))
 
 
+def test_the_format_is_the_one_that_was_asked_for(graph: Graph) -> None:
+    assert (read_store_id(graph.directory / "neo4j").store_format == "aligned") is graph.aligned
+
+
 def test_the_system_database_is_read_without_damage(graph: Graph) -> None:
+    aligned = read_store_id(graph.directory / "system").store_format == "aligned"
     with DirectoryPages(graph.directory / "system") as pages:
-        reader = GraphReader(pages, aligned=True)
+        reader = GraphReader(pages, aligned=aligned)
         assert "Database" in reader.tokens(Store.LABEL).values()
         damages = [*reader.token_damages]
         assert reader.schema_rules(damages)

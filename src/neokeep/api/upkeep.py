@@ -100,17 +100,21 @@ def check_consistency(
 ) -> ConsistencyReport:
     """Say whether the graph is whole: of a stopped database at `home`, or of a backup in a repository.
 
-    Without a label it is the newest state of the newest chain. The log of a backup is applied below `scratch`.
+    Without a label it is the newest state of the newest chain. The log of a backup, and of a database that crashed, is
+    applied below `scratch`.
     """
     from neokeep.consistency.database import check_backup, check_database
-    from neokeep.consistency.reporting import write_report
+    from neokeep.consistency.reporting import require_writable, write_report
 
     if (home is None) == (repository is None):
         raise UsageError("a home or a repository has to be given, and not both", remedy="Give one of them.")
+    if report_path is not None:
+        require_writable(Path(report_path))
     if home is not None:
         from neokeep.api.places import find_source
 
-        report = check_database(find_source(home, configuration_directory), database, progress)
+        source = find_source(home, configuration_directory)
+        report = check_database(source, database, scratch=optional_path(scratch), progress=progress)
     elif repository is not None:
         report = check_backup(
             repository_at(repository),

@@ -77,8 +77,9 @@ COMMANDS = (
         "Say whether the graph in a database or a backup is whole.",
         "Read all records and say whether the graph is whole: relationships and the chains they are in, groups, "
         "properties and their values, labels, tokens and the schema. Of a stopped database at --home; with --backup or "
-        "--from-source, of a backup, whose log is applied in scratch first. No Neo4j and no Java are needed, and "
-        "nothing is changed. Findings are told by code and record, see docs/consistency.md.",
+        "--from-source, of a backup. A log that is not in the store yet, as with backups and after a crash, is applied "
+        "in scratch first. No Neo4j and no Java are needed, and nothing is changed. Findings are told by code and "
+        "record, see docs/consistency.md.",
         (
             "neokeep check-consistency neo4j --home /var/lib/neo4j",
             "neokeep check-consistency neo4j --backup neo4j-20261122-173015F --repo /backup/neo4j",

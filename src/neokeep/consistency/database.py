@@ -6,9 +6,10 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from neokeep.consistency.pending import recovered_pages
 from neokeep.consistency.reporting import report_of
 from neokeep.consistency.run import check_store
-from neokeep.errors import LockedError, SourceError
+from neokeep.errors import LockedError
 from neokeep.neo4j.store.pages import DirectoryPages
 from neokeep.restore.recover import is_clean
 
@@ -21,27 +22,32 @@ if TYPE_CHECKING:
     from neokeep.repository.repository import Repository
 
 
-def check_database(source: Source, name: str, progress: Progress) -> ConsistencyReport:
+def check_database(source: Source, name: str, *, scratch: Path | None, progress: Progress) -> ConsistencyReport:
     """Check a stopped database where it lies. Nothing there is written.
+
+    Where the log is not in the store yet, as after a crash, it is applied in files below `scratch`, or where the system
+    keeps temporary files: those take what the log changes.
 
     Raises:
         LockedError: it is open in a running server, or was opened meanwhile.
-        SourceError: there is no such database, its format is not supported, or its log was not applied yet.
-        IntegrityError: a store file is missing or cannot be read at all.
+        SourceError: there is no such database, its format is not supported, or its log is not understood.
+        IntegrityError: a store file is missing or cannot be read at all, or the log is damaged.
     """
     database, began = source.database(name), time.monotonic()
     _require_stopped(database)
-    store_format = database.store_format()
-    if not is_clean(database.log_directory):
-        raise SourceError(
-            f"{database.name} was not stopped in order: its log is not in its store yet",
-            remedy="Start and stop Neo4j, or back the database up and check that with --backup.",
-        )
-    with DirectoryPages(database.store_directory) as pages:
-        checked = check_store(pages, aligned=store_format == "aligned", progress=progress)
+    aligned, last = database.store_format() == "aligned", None
+    if is_clean(database.log_directory):
+        with DirectoryPages(database.store_directory) as pages:
+            checked = check_store(pages, aligned=aligned, progress=progress)
+    else:
+        progress.say(f"applying the log of {database.name}, which was not stopped in order, in scratch")
+        place = (database.store_directory, database.log_directory)
+        with recovered_pages(*place, aligned=aligned, scratch=scratch) as (recovered, last):
+            checked = check_store(recovered, aligned=aligned, progress=progress)
     # What a server wrote meanwhile would look like damage.
     _require_stopped(database)
-    return report_of(checked, subject=str(database.store_directory), database=database.name, seconds=_since(began))
+    subject, seconds = str(database.store_directory), _since(began)
+    return report_of(checked, subject=subject, database=database.name, seconds=seconds, last_transaction=last)
 
 
 def check_backup(

@@ -11,7 +11,7 @@ import numpy as np
 
 from neokeep.consistency.codes import Code
 from neokeep.consistency.relationships import at_side, direction, side_of
-from neokeep.consistency.state import IN, LOOP, OUT, TYPE_BITS, is_named
+from neokeep.consistency.state import IN, LOOP, OUT, chain_key, is_named
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.records import NONE, Groups
@@ -25,7 +25,7 @@ _CHAINS = {OUT: "outgoing relationships", IN: "incoming relationships", LOOP: "l
 
 
 def check_groups(state: State) -> None:
-    """Check all groups, after relationships were counted and the first groups of nodes were met."""
+    """Check all groups, after relationships were counted and the first groups of nodes were met; claim their chains."""
     for batch in state.tables[STORE].batches(start=1):
         everything = columns.groups(batch.records)
         held, ids = _chosen(everything, everything.used), batch.ids[everything.used]
@@ -35,11 +35,29 @@ def check_groups(state: State) -> None:
         state.findings.add_each(Code.GROUP_OWNER, STORE, ids[lost], "it belongs to node {0}", held.owner[lost])
         _check_next(state, held, ids)
         for chain in (OUT, IN, LOOP):
-            _check_chain(state, held, ids, chain)
+            _claim_chain(state, held, chain)
     for batch in state.tables[STORE].batches(start=1):
         ids = batch.ids[columns.groups(batch.records).used]
         orphans = ids[~state.met[STORE].has(ids)]
         state.findings.add_each(Code.GROUP_ORPHAN, STORE, orphans, "no node and no group leads to it")
+
+
+def find_groups(state: State) -> None:
+    """Look up what begins the chains of groups, and how many relationships the first of each says there are."""
+    for batch in state.tables[STORE].batches(start=1):
+        everything = columns.groups(batch.records)
+        for chain in (OUT, IN, LOOP):
+            _find_chain(state, _chosen(everything, everything.used), batch.ids[everything.used], chain)
+
+
+def _claim_chain(state: State, held: Groups, chain: int) -> None:
+    rows = state.known.groups_of(held.owner, held.type)
+    first, counted = held.first[chain], state.known.group_degrees[rows, chain]
+    begins = first != NONE
+    key = chain_key(begins, held.type, chain)
+    state.claims.other("first", held.owner[begins], first[begins], key[begins])
+    told = (begins | (counted > 0)) & ~held.external[chain]
+    state.claims.other("count", rows[told], chain, counted[told])
 
 
 def _chosen(found: Groups, rows: Flags | Numbers) -> Groups:
@@ -65,10 +83,9 @@ def _check_next(state: State, held: Groups, ids: Numbers) -> None:
     state.findings.add_each(Code.GROUP_SHARED, STORE, again, "more than one node or group leads to it")
 
 
-def _check_chain(state: State, held: Groups, ids: Numbers, chain: int) -> None:
+def _find_chain(state: State, held: Groups, ids: Numbers, chain: int) -> None:
     first, external = held.first[chain], held.external[chain]
-    keys = held.owner << TYPE_BITS | held.type
-    counted = state.known.group_degrees[np.searchsorted(state.known.group_keys, keys), chain]
+    counted = state.known.group_degrees[state.known.groups_of(held.owner, held.type), chain]
     empty = (first == NONE) & (counted > 0)
     state.findings.add_each(
         Code.GROUP_FIRST, STORE, ids[empty], f"it has no {_CHAINS[chain]}, but there are {{0}}", counted[empty]

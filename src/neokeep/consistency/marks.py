@@ -28,5 +28,10 @@ class Marks:
         """Put ids into the set; gives those that were there already, or come more than once, each once."""
         several, times = np.unique(ids[(ids >= 0) & (ids < self.count)], return_counts=True)
         again = several[(times > 1) | self.has(several)]
-        np.bitwise_or.at(self._bits, several >> 3, np.left_shift(1, several & 7).astype(np.uint8))
+        if len(several):
+            # Ids of one byte stand together: they are sorted.
+            places = several >> 3
+            begins = np.flatnonzero(np.diff(places, prepend=-1))
+            bits = np.left_shift(1, several & 7).astype(np.uint8)
+            self._bits[places[begins]] |= np.bitwise_or.reduceat(bits, begins)
         return again

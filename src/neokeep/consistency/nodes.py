@@ -29,7 +29,7 @@ def check_nodes(state: State, batch: Batch) -> tuple[Numbers, Numbers]:
     ids, heads = batch.ids[used], everything.relationship[used]
     dense = everything.dense[used]
     _check_labels(state, ids, everything.labels[used])
-    _check_sparse(state, ids[~dense], heads[~dense])
+    _claim_sparse(state, ids[~dense], heads[~dense])
     _check_dense(state, ids[dense], heads[dense])
     return ids, everything.property[used]
 
@@ -44,7 +44,22 @@ def _check_labels(state: State, ids: Numbers, fields: Numbers) -> None:
     )
 
 
-def _check_sparse(state: State, ids: Numbers, heads: Numbers) -> None:
+def find_nodes(state: State, batch: Batch) -> None:
+    """Look up what begins the chains of nodes that are not dense."""
+    everything = columns.nodes(batch.records)
+    sparse = everything.used & ~everything.dense
+    _find_sparse(state, batch.ids[sparse], everything.relationship[sparse])
+
+
+def _claim_sparse(state: State, ids: Numbers, heads: Numbers) -> None:
+    counted = state.known.degrees[ids].astype(np.int64)
+    begins = heads != NONE
+    state.claims.other("first", ids[begins], heads[begins], -1)
+    told = begins | (counted > 0)
+    state.claims.other("count", ids[told], counted[told])
+
+
+def _find_sparse(state: State, ids: Numbers, heads: Numbers) -> None:
     counted = state.known.degrees[ids]
     empty = (heads == NONE) & (counted > 0)
     state.findings.add_each(

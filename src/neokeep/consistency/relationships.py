@@ -1,7 +1,8 @@
 """The pass over relationships: their nodes and types, and that neighbours in a chain lead to one another.
 
-A chain is whole when every record in it agrees with its neighbours, one begins it, and as many are there as that one
-says. What begins it is looked at with nodes and groups.
+A chain is whole when every record in it agrees with its neighbours, its node or group begins with the one record that
+says so, and as many are there as that one says. `check_relationships` only claims all that (see claims.py);
+`find_relationships` looks it up, to name the records.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neokeep.consistency.codes import Code
-from neokeep.consistency.state import IN, LOOP, OUT, is_named
+from neokeep.consistency.state import IN, LOOP, OUT, chain_key, is_named
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.records import NONE
@@ -48,27 +49,39 @@ def at_side(pair: tuple[Numbers, Numbers] | tuple[Flags, Flags], sides: Numbers)
     return np.where(sides == 1, pair[1], pair[0])
 
 
-def direction(found: Relationships, sides: Numbers) -> Numbers:
+def direction(found: Relationships, sides: Numbers | int) -> Numbers:
     """Tell in which chain of a group each relationship is, seen from the node on that side: OUT, IN or LOOP."""
     return np.where(found.node[0] == found.node[1], LOOP, np.where(sides == 0, OUT, IN))
 
 
 def check_relationships(state: State, batch: Batch) -> tuple[Relationships, Numbers]:
-    """Check a batch; gives those that are in use, with their ids."""
+    """Check what each record says for itself, and claim what it says of others; gives those in use, with their ids."""
     everything = columns.relationships(batch.records)
     held, ids = chosen(everything, everything.used), batch.ids[everything.used]
-    findings, known = state.findings, state.known
     nameless = ~is_named(state.names(Store.TYPE), held.type)
-    findings.add_each(Code.RELATIONSHIP_TYPE, STORE, ids[nameless], "its type is {0}", held.type[nameless])
+    state.findings.add_each(Code.RELATIONSHIP_TYPE, STORE, ids[nameless], "its type is {0}", held.type[nameless])
     _check_loops(state, held, ids)
     for side in (0, 1):
         nodes = held.node[side]
-        there = known.nodes.has(nodes)
-        findings.add_each(Code.RELATIONSHIP_NODE, STORE, ids[~there], "it names node {0}", nodes[~there])
-        # A loop is in one chain only, whatever its second side says.
-        rows = np.flatnonzero(there & ((side == 0) | (held.node[0] != held.node[1])))
-        _check_side(state, chosen(held, rows), ids[rows], side)
+        lost = ~state.known.nodes.has(nodes)
+        state.findings.add_each(Code.RELATIONSHIP_NODE, STORE, ids[lost], "it names node {0}", nodes[lost])
+        _claim_side(state, *_of_side(state, held, ids, side), side)
     return held, ids
+
+
+def find_relationships(state: State, batch: Batch) -> None:
+    """Look up what relationships say of their neighbours in chains, and of being the first there."""
+    everything = columns.relationships(batch.records)
+    held, ids = chosen(everything, everything.used), batch.ids[everything.used]
+    for side in (0, 1):
+        _find_side(state, *_of_side(state, held, ids, side), side)
+
+
+def _of_side(state: State, held: Relationships, ids: Numbers, side: int) -> tuple[Relationships, Numbers]:
+    """Take those that are in a chain of the node on that side: a loop is in one chain only, that of its first side."""
+    there = state.known.nodes.has(held.node[side])
+    rows = there if side == 0 else there & (held.node[0] != held.node[1])
+    return chosen(held, rows), ids[rows]
 
 
 def _check_loops(state: State, held: Relationships, ids: Numbers) -> None:
@@ -79,14 +92,42 @@ def _check_loops(state: State, held: Relationships, ids: Numbers) -> None:
     state.findings.add_each(Code.RELATIONSHIP_LOOP, STORE, ids[wrong], "it is a loop of node {0}", held.node[0][wrong])
 
 
-def _check_side(state: State, held: Relationships, ids: Numbers, side: int) -> None:
-    """Check the chain of one side of relationships whose node there is in use."""
+def _claim_side(state: State, held: Relationships, ids: Numbers, side: int) -> None:
+    """Claim which relationships follow on one another, which are the first, and how many they say there are."""
+    claims, nodes = state.claims, held.node[side]
+    dense = state.known.dense.has(nodes)
+    key = chain_key(dense, held.type, direction(held, side))
+    first, following = held.is_first[side], held.next[side] != NONE
+    previous, behind = held.previous[side], held.next[side]
+    claims.one("link", nodes[~first], previous[~first], ids[~first], key[~first])
+    claims.other("link", nodes[following], ids[following], behind[following], key[following])
+    claims.one("first", nodes[first], ids[first], key[first])
+    sparse = first & ~dense
+    claims.one("count", nodes[sparse], previous[sparse])
+    # Values of the same type as the array: anything else is many times slower.
+    np.add.at(state.known.degrees, nodes, np.ones(len(nodes), np.int32))
+    _claim_dense(state, chosen(held, dense), ids[dense], side)
+
+
+def _claim_dense(state: State, held: Relationships, ids: Numbers, side: int) -> None:
+    """Count the relationships of each chain of a group, and claim how many the first of each says there are."""
+    known, nodes = state.known, held.node[side]
+    groups, kinds = known.groups_of(nodes, held.type), direction(held, side)
+    lost = groups == NONE
+    state.findings.add_each(
+        Code.RELATIONSHIP_GROUP, STORE, ids[lost], "node {0} has no group for type {1}", nodes[lost], held.type[lost]
+    )
+    np.add.at(known.group_degrees, (groups[~lost], kinds[~lost]), 1)
+    told = np.flatnonzero(held.is_first[side] & ~lost)
+    told = told[~known.group_external[groups[told], kinds[told]]]
+    state.claims.one("count", groups[told], kinds[told], held.previous[side][told])
+
+
+def _find_side(state: State, held: Relationships, ids: Numbers, side: int) -> None:
     nodes, dense = held.node[side], state.known.dense.has(held.node[side])
-    _count(state, held, ids, side, dense)
-    following = held.next[side] != NONE
     for code, rows, neighbours, leads in (
         (Code.RELATIONSHIP_PREVIOUS, np.flatnonzero(~held.is_first[side]), held.previous[side], "next"),
-        (Code.RELATIONSHIP_NEXT, np.flatnonzero(following), held.next[side], "previous"),
+        (Code.RELATIONSHIP_NEXT, np.flatnonzero(held.next[side] != NONE), held.next[side], "previous"),
     ):
         others = columns.relationships(state.tables[STORE].at(neighbours[rows]))
         sides = side_of(others, nodes[rows])
@@ -96,30 +137,16 @@ def _check_side(state: State, held: Relationships, ids: Numbers, side: int) -> N
             # The first of a chain has a number there, which may look like an id.
             good &= at_side(others.is_first, sides) == 0
         mine = chosen(held, rows)
-        alike = (others.type == mine.type) & (direction(others, sides) == direction(mine, np.full(len(rows), side)))
+        alike = (others.type == mine.type) & (direction(others, sides) == direction(mine, side))
         wrong = rows[~(good & (alike | ~dense[rows]))]
         state.findings.add_each(
             code, STORE, ids[wrong], f"it names {{0}} as its {code.split('-')[1]} in the chain of node {{1}}",
             neighbours[wrong], nodes[wrong],
         )  # fmt: skip
-    _check_first(state, chosen(held, held.is_first[side]), ids[held.is_first[side]], side)
+    _find_first(state, chosen(held, held.is_first[side]), ids[held.is_first[side]], side)
 
 
-def _count(state: State, held: Relationships, ids: Numbers, side: int, dense: Flags) -> None:
-    """Count the relationships of each node, and of dense ones those of each group."""
-    known, nodes = state.known, held.node[side]
-    np.add.at(known.degrees, nodes, 1)
-    rows = np.flatnonzero(dense)
-    groups = known.groups_of(nodes[rows], held.type[rows])
-    lost = rows[groups == NONE]
-    state.findings.add_each(
-        Code.RELATIONSHIP_GROUP, STORE, ids[lost], "node {0} has no group for type {1}", nodes[lost], held.type[lost]
-    )
-    kinds = direction(chosen(held, rows), np.full(len(rows), side))
-    np.add.at(known.group_degrees, (groups[groups != NONE], kinds[groups != NONE]), 1)
-
-
-def _check_first(state: State, held: Relationships, ids: Numbers, side: int) -> None:
+def _find_first(state: State, held: Relationships, ids: Numbers, side: int) -> None:
     """Look that the first of a chain is what its node or a group begins with."""
     nodes = held.node[side]
     owners = columns.nodes(state.tables[Store.NODE].at(nodes))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from neokeep.consistency.groups import check_groups
-from neokeep.consistency.nodes import check_nodes
+from neokeep.consistency.groups import check_groups, find_groups
+from neokeep.consistency.nodes import check_nodes, find_nodes
 from neokeep.consistency.properties import check_orphans, check_properties
-from neokeep.consistency.relationships import check_relationships
+from neokeep.consistency.relationships import check_relationships, find_relationships
 from neokeep.consistency.schema import check_schema, check_tokens
 from neokeep.consistency.state import State
 from neokeep.neo4j.recovery.layout import Store
@@ -16,7 +16,7 @@ from neokeep.neo4j.store.graph import GraphReader
 
 if TYPE_CHECKING:
     from neokeep.consistency.findings import Findings
-    from neokeep.neo4j.store.pages import StorePages
+    from neokeep.neo4j.store.pages import RecordTable, StorePages
     from neokeep.progress import Progress
 
 
@@ -37,7 +37,7 @@ def check_store(pages: StorePages, *, aligned: bool, progress: Progress) -> Chec
     """
     state = State(GraphReader(pages, aligned=aligned))
     nodes, relationships = state.tables[Store.NODE], state.tables[Store.RELATIONSHIP]
-    progress.begin("checking relationships and nodes", relationships.count + nodes.count)
+    progress.begin("checking the graph", _bytes(relationships) + _bytes(nodes))
     try:
         check_tokens(state)
         check_schema(state)
@@ -46,14 +46,29 @@ def check_store(pages: StorePages, *, aligned: bool, progress: Progress) -> Chec
             held, ids = check_relationships(state, batch)
             check_properties(state, ids, held.property, "relationship")
             known_relationships += len(ids)
-            progress.advance(len(batch.records))
+            progress.advance(batch.records.size)
         for batch in nodes.batches():
             ids, heads = check_nodes(state, batch)
             check_properties(state, ids, heads, "node")
             known_nodes += len(ids)
-            progress.advance(len(batch.records))
+            progress.advance(batch.records.size)
         check_groups(state)
         check_orphans(state)
+        if not state.claims.agree:
+            _find(state)
     finally:
         progress.end()
     return Checked(known_nodes, known_relationships, state.findings)
+
+
+def _find(state: State) -> None:
+    """Find the records that do not agree on the chains of relationships: slower, so only where some do not."""
+    for batch in state.tables[Store.RELATIONSHIP].batches():
+        find_relationships(state, batch)
+    for batch in state.tables[Store.NODE].batches():
+        find_nodes(state, batch)
+    find_groups(state)
+
+
+def _bytes(table: RecordTable) -> int:
+    return table.count * table.geometry.record_bytes

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neokeep.consistency.claims import Claims
 from neokeep.consistency.findings import Findings
 from neokeep.consistency.marks import Marks
 from neokeep.neo4j.recovery.layout import DYNAMIC, Store
@@ -35,7 +36,8 @@ class Known:
     """What is known of all nodes and groups before relationships are looked at.
 
     `group_keys` are sorted: owner and type of each group in use; `group_degrees` counts the relationships of each, a
-    row of three. `group_first` are the relationships that groups name as the first of a chain.
+    row of three, and `group_external` tells which of those counts Neo4j keeps in the degrees file. `group_first` are
+    the relationships that groups name as the first of a chain.
     """
 
     nodes: Marks
@@ -43,6 +45,7 @@ class Known:
     degrees: NDArray[np.int32]
     group_keys: Numbers
     group_degrees: Numbers
+    group_external: Flags
     group_first: Marks
 
     def groups_of(self, owners: Numbers, types: Numbers) -> Numbers:
@@ -61,6 +64,8 @@ class State:
         self.reader = reader
         self.tables: Mapping[Store, RecordTable] = reader.tables
         self.findings = Findings()
+        self.claims = Claims()
+        self._named: dict[Store, Flags] = {}
         self.met = {store: Marks(self.tables[store].count) for store in (Store.PROPERTY, Store.GROUP, *DYNAMIC)}
         self.known = self._look_over()
 
@@ -71,10 +76,11 @@ class State:
 
     def names(self, store: Store) -> Flags:
         """Tell which tokens are there: a flag for each id, one more that is false at the end."""
-        named = self.reader.tokens(store)
-        flags = np.zeros(max(named, default=-1) + 2, np.bool_)
-        flags[list(named)] = True
-        return flags
+        if store not in self._named:
+            named = self.reader.tokens(store)
+            flags = self._named[store] = np.zeros(max(named, default=-1) + 2, np.bool_)
+            flags[list(named)] = True
+        return self._named[store]
 
     def _look_over(self) -> Known:
         nodes, groups, relationships = (self.tables[store] for store in (Store.NODE, Store.GROUP, Store.RELATIONSHIP))
@@ -83,21 +89,28 @@ class State:
             held = columns.nodes(batch.records)
             used.mark(batch.ids[held.used])
             dense.mark(batch.ids[held.used & held.dense])
-        keys, first = [np.zeros(0, np.int64)], Marks(relationships.count)
+        keys, external, first = [np.zeros(0, np.int64)], [np.zeros((0, 3), np.bool_)], Marks(relationships.count)
         for batch in groups.batches(start=1):
             own = columns.groups(batch.records)
             keys.append((own.owner << TYPE_BITS | own.type)[own.used])
+            external.append(np.stack(own.external, axis=1)[own.used])
             for begins in own.first:
                 first.mark(begins[own.used])
-        sorted_keys = np.sort(np.concatenate(keys))
+        order = np.argsort(np.concatenate(keys), kind="stable")
         return Known(
             used,
             dense,
             np.zeros(nodes.count, np.int32),
-            sorted_keys,
-            np.zeros((len(sorted_keys), 3), np.int64),
+            np.concatenate(keys)[order],
+            np.zeros((len(order), 3), np.int64),
+            np.concatenate(external)[order],
             first,
         )
+
+
+def chain_key(dense: Flags, types: Numbers, chains: Numbers | int) -> Numbers:
+    """Number the chains of a node: one where it is not dense, else one for each type and direction."""
+    return np.where(dense, types << 2 | chains, -1)
 
 
 def is_named(flags: Flags, tokens: Numbers) -> Flags:

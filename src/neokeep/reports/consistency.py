@@ -26,7 +26,8 @@ class ConsistencyFinding(msgspec.Struct, frozen=True, kw_only=True):
 class ConsistencyReport(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome of `check-consistency`: `ok` where nothing was found. `findings` holds at most 1,000 of each kind.
 
-    Of a backup, `label` and `last_transaction` tell which state was checked; else they are null.
+    `label` is that of the backup; `last_transaction` the last one of the log that was applied first, for a backup and
+    for a database that was not stopped in order. Else they are null.
     """
 
     subject: str
