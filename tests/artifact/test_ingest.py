@@ -335,6 +335,28 @@ def test_archives_do_not_mix_with_what_was_captured(tmp_path: Path) -> None:
     assert api.restore(repository, tmp_path / "archived", "neo4j", from_source="archives").label != taken.label
 
 
+def test_archives_that_lie_in_the_home_of_a_server_are_not_of_it(tmp_path: Path) -> None:
+    made = make_database(tmp_path / "home")
+    repository, _ = new_repository()
+    taken = take(made, repository)
+    api.ingest(write(made.home / "neo4j.dump", whole(made)), repository)
+    assert api.restore(repository, made.home, "neo4j", overwrite=True).label == taken.label
+
+
+@pytest.mark.parametrize("milliseconds", [-(10**12), 10**18])
+def test_a_time_that_no_archive_is_of_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, milliseconds: int
+) -> None:
+    # In the log, with checksums that are right.
+    monkeypatch.setattr("helpers.txlog.commit_time", lambda _: milliseconds)
+    made = make_database(tmp_path / "made")
+    repository, _ = new_repository()
+    with pytest.raises((UsageError, IntegrityError)) as refused:
+        api.ingest(write(tmp_path / "neo4j.dump", whole(made)), repository)
+    assert refused.value.remedy
+    assert not labels(repository)
+
+
 def test_it_expires_by_its_own_date(tmp_path: Path) -> None:
     repository, _ = new_repository()
     old, new = make_database(tmp_path / "old"), make_database(tmp_path / "new", seed=50)

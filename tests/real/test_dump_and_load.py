@@ -16,7 +16,7 @@ from neokeep import api
 from neokeep.neo4j.admin import Admin
 from neokeep.neo4j.source import find_source
 from neokeep.restore.recover import is_clean
-from real.rig import Taken, World, look, require_right
+from real.rig import Taken, World, look, require_right, wait_for_writers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +60,7 @@ def fill(world: World) -> Shelf:
         running = Taken({}, acknowledged, world.load.attempted, ())
         system = api.dump("system", directory / "online", home=world.server.home)
         backup = world.back_up("neo4j")
+        wait_for_writers(world.load)
         api.backup(world.source, world.repository, ["neo4j"], type="incremental")
     last = api.info(world.repository, label=backup.info.label).windows[0].last_tx
     assert last > backup.info.last_tx + 1

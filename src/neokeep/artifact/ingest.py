@@ -47,6 +47,9 @@ SOURCE = "archives"
 """The source that ingested backups are of, where nobody says another."""
 
 
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """How to ingest: under which names, of what date, whether what is there already is taken again, and with what."""
@@ -176,7 +179,8 @@ def _manifest(
     try:
         image = _image(content, log, writer)
         manifest = image_manifest(image, database, content.store_id, url, effort)
-    except (SourceError, IntegrityError, CaptureVoid) as problem:
+    except (SourceError, IntegrityError, CaptureVoid, ValueError, OverflowError) as problem:
+        # A commit time that is none is no defect of neokeep: its checksum may be right.
         told = problem.message if isinstance(problem, NeokeepError) else str(problem)
         kind = type(problem) if isinstance(problem, NeokeepError) else IntegrityError
         raise kind(
@@ -185,6 +189,11 @@ def _manifest(
             "it again.",
         ) from problem
     taken_at, dated_by = _date(found, header, manifest.end.commit_time, order)
+    if taken_at < _EARLIEST:
+        raise UsageError(
+            f"{url} says that it is of {format_time(taken_at)}, which cannot be",
+            remedy="Give the time with --taken-at.",
+        )
     later = manifest.end.commit_time
     if order.taken_at is not None and later is not None and taken_at < later.replace(microsecond=0):
         raise UsageError(

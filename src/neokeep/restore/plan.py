@@ -36,8 +36,8 @@ def choose_source(
         raise _no_backup(manifests, database, from_source)
     sources = {item.source.name for item in candidates}
     if len(sources) > 1:
-        here = [item for item in candidates if item.source.home == home]
         captured = [item for item in candidates if item.ingested is None]
+        here = [item for item in captured if item.source.home == home]
         if not here and len({item.source.name for item in captured}) == 1:
             here = captured
         if not any(item.type == "full" for item in here):

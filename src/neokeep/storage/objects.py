@@ -136,8 +136,8 @@ class ObjectStorage(Storage):
         """See TakesStreams.large: the library cannot ask for the name to be free at the end of a large object."""
         return LargeObject(self._for_parts(), self._key(name), part, f"store {name} in", self.url)
 
-    def replace(self, name: str, data: Buffer) -> None:
-        """See StoresAtOnce.replace."""
+    def store_over(self, name: str, data: Buffer) -> None:
+        """See StoresAtOnce.store_over."""
         try:
             obstore.put(self._for_parts(), self._key(name), memoryview(data).cast("B"), use_multipart=False)
         except _FAILURES as problem:

@@ -57,7 +57,7 @@ class TakesStreams(Protocol):
 class StoresAtOnce(TakesStreams, Protocol):
     """One where small objects are better stored by one request, which fails where the name is taken."""
 
-    def replace(self, name: str, data: Buffer) -> None:
+    def store_over(self, name: str, data: Buffer) -> None:
         """Store a small object, over any other of its name."""
 
 
@@ -124,7 +124,7 @@ class _Held:
         if self._large is None and not self._overwrite:
             self._storage.create(self._name, self._held)
         elif self._large is None:
-            self._backend.replace(self._name, self._held)
+            self._backend.store_over(self._name, self._held)
         else:
             if not self._overwrite:
                 require_free(self._storage, self._name)
