@@ -1,8 +1,6 @@
 """`python -m neokeep` is the same as `neokeep`."""
 
-import sys
-
-from neokeep.cli.main import main
+from neokeep.cli.main import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

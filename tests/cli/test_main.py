@@ -28,6 +28,30 @@ if TYPE_CHECKING:
 COMMANDS = [command for module in MODULES for command in commands_of(module)]
 
 
+LEFT_BEHIND = """
+import atexit, sys, threading, time
+from neokeep.cli import main as door
+
+def main():
+    if {left}:
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    print("told", end="")
+    return 7
+
+atexit.register(print, ", taken down", end="")
+door.main = main
+door.run()
+"""
+
+
+@pytest.mark.parametrize(("left", "told"), [(True, "told"), (False, "told, taken down")])
+def test_the_interpreter_is_not_taken_down_below_a_thread_that_still_runs(left: bool, told: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", LEFT_BEHIND.format(left=left)], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (7, told, "")
+
+
 def test_an_error_is_told_in_three_parts_on_stderr(work: Work, run: Run) -> None:
     work.answers["back_up"] = LockedError("neo4j is open in process 12", remedy="Stop the server.")
     ran = run("backup --home /h --repo /r")

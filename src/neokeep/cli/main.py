@@ -86,6 +86,18 @@ def door() -> Door:
     return Door("neokeep", help=HELP, epilog=EPILOG, params=[version])
 
 
+def run() -> NoReturn:
+    """Run the command line of this process, and end it."""
+    status = main()
+    if any(thread.daemon for thread in threading.enumerate()):
+        # Left by a second interruption. In a library's code such a thread crashes when the interpreter is taken down.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
