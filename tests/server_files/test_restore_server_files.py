@@ -149,6 +149,14 @@ def test_a_damaged_file_leaves_no_folder_behind(made: Synthetic, tmp_path: Path)
     assert set(os.listdir(tmp_path)) == before
 
 
+def test_a_file_with_another_hash_than_the_list_has_is_refused(made: Synthetic, tmp_path: Path) -> None:
+    repository, _ = new_repository()
+    file = a_file(made, repository, hash="0" * 64)
+    with pytest.raises(IntegrityError, match="is not what was backed up"):
+        write_files(BlockReader.of(repository), [file], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("path", ["../escaped", "a/../../b", "/etc/passwd", "", "a\0b"])
 def test_a_path_that_leads_out_of_the_folder_is_refused(made: Synthetic, tmp_path: Path, path: str) -> None:
     repository, _ = new_repository()
