@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real
 
-STEPS = 60
+STEPS = 40
 TOLD_BY_BOTH = (
     "a node loses its relationships",
     "a chain is cut",

@@ -1,7 +1,7 @@
 """What the passes of a check share: the stores, what was found, and what is known of all records.
 
 Memory for each record of a store: two bits for a node and four bytes for its degree, a bit for a relationship, a
-property and a dynamic record, 32 bytes for a group.
+property and a dynamic record, 35 bytes for a group.
 """
 
 from __future__ import annotations
