@@ -7,7 +7,6 @@ meanwhile. Its stopped store is then broken in several places that have nothing 
 from __future__ import annotations
 
 import shutil
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,10 +82,6 @@ def left(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             load.stop()
     finally:
         server.kill()
-    # On a busy machine the last threads of a killed process keep its files open for a while.
-    deadline = time.monotonic() + 60
-    while api.find_source(server.home).database("neo4j").lock().held and time.monotonic() < deadline:
-        time.sleep(0.05)
     crashed = api.check_consistency("neo4j", home=server.home)
     with EmbeddedNeo4j(server.distribution) as neo4j:
         neo4j.run(server.home, "neo4j")
