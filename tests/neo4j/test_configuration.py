@@ -37,6 +37,22 @@ def test_directories_resolve_as_the_servers_resolve_them(public: str, internal: 
     assert configuration.lib == HOME / "jars"
 
 
+def test_settings_may_be_files_of_their_own_as_kubernetes_mounts_them(tmp_path: Path) -> None:
+    """Servers of all three versions started with such a folder; 5.26.30 and 2026.08.1 take blanks at the end off."""
+    folder = tmp_path / "neo4j.conf"
+    mounted = folder / "..2026_11_22"
+    mounted.mkdir(parents=True)
+    (folder / "..data").symlink_to("..2026_11_22")
+    for name, value in {"server.directories.data": "elsewhere\n", "initial.dbms.default_database": "graph"}.items():
+        (mounted / name).write_text(value)
+        (folder / name).symlink_to(f"..data/{name}")
+    (folder / ".server.directories.lib").write_text("hidden")
+    (folder / "below").mkdir()
+    configuration = read_configuration(HOME, tmp_path)
+    assert configuration.path == folder
+    assert configuration.settings == {"server.directories.data": "elsewhere", "initial.dbms.default_database": "graph"}
+
+
 def test_absolute_directories_stay_as_they_are() -> None:
     configuration = configured("server.directories.data=/data\nserver.directories.transaction.logs.root=/logs/tx")
     assert configuration.databases == Path("/data/databases")

@@ -167,6 +167,20 @@ def test_letters_of_two_bytes_hide_no_secret(path: str) -> None:
     assert public_part("conf", path, "db.password=x".encode("utf-16")).content is None
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "is_public"),
+    [
+        ("server.default_listen_address", "0.0.0.0\n", True),
+        ("dbms.security.ldap.authorization.system_password", "hunter2", False),
+        ("server.jvm.additional", "-Djavax.net.ssl.keyStorePassword=hunter2", False),
+        ("dbms.password", "$(cat /run/secrets/pw)", True),
+    ],
+)
+def test_a_setting_in_a_file_of_its_own_is_public_unless_it_is_a_secret(name: str, value: str, is_public: bool) -> None:
+    public = public_part("conf", f"neo4j.conf/{name}", value.encode())
+    assert public.content == (value.encode() if is_public else None)
+
+
 def test_an_empty_file_has_no_secret() -> None:
     assert public_part("certificates", "bolt/revoked/.gitkeep", b"").content == b""
 

@@ -114,7 +114,7 @@ def read_configuration(home: Path, directory: Path | None) -> Configuration:
         return Configuration(home, None, {})
     path = directory / FILE_NAME
     try:
-        data = path.read_bytes()
+        settings = _settings_in_files(path) if path.is_dir() else parse_properties(_decode(path.read_bytes()))
     except (FileNotFoundError, NotADirectoryError):
         return Configuration(home, None, {})
     except PermissionError as error:
@@ -124,7 +124,16 @@ def read_configuration(home: Path, directory: Path | None) -> Configuration:
         ) from error
     except OSError as error:
         raise explain(error, "read", path) from error
-    return Configuration(home, path, parse_properties(_decode(data)))
+    return Configuration(home, path, settings)
+
+
+def _settings_in_files(directory: Path) -> dict[str, str]:
+    """Read settings that are files of their own, as Kubernetes mounts them: each named after its setting."""
+    return {
+        path.name: _decode(path.read_bytes()).strip()
+        for path in sorted(directory.iterdir())
+        if not path.name.startswith(".") and path.is_file()
+    }
 
 
 def parse_properties(text: str) -> dict[str, str]:

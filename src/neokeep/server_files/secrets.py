@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from neokeep.neo4j.configuration import parse_properties
+from neokeep.neo4j.configuration import FILE_NAME, parse_properties
 from neokeep.server_files.certificates import is_der
 from neokeep.server_files.properties import IN_COMMENT, MARK, Group, decode, groups_of
 
@@ -60,15 +60,24 @@ def public_part(area: str, path: str, content: bytes, *, private: bool = False) 
     if private or ending in KEYS or b"PRIVATE KEY" in content:
         return Public(None, reason="it is or holds a private key")
     # Letters of two bytes each would hide every word that is looked for.
-    is_text = area == CONF and b"\0" not in content
-    if is_text and ending in PROPERTIES:
-        return redacted(content)
-    if is_text and ending == ".xml":
-        secret = _SECRET_WORD.search(decode(content)[0])
-        return Public(None, reason="it may hold a secret") if secret else Public(content)
+    if area == CONF and b"\0" not in content and (public := _public_text(PurePosixPath(path), content)):
+        return public
     if area == LICENSES or is_plain_by_name(area, path) or is_certificate(content):
         return Public(content)
     return Public(None, reason="neokeep does not know what it is, so it may hold a secret")
+
+
+def _public_text(path: PurePosixPath, content: bytes) -> Public | None:
+    """Say what of a configuration may be public; None of a kind that is not known."""
+    if path.parent.name == FILE_NAME:
+        secret = is_secret_setting(path.name, decode(content)[0].strip())
+        return Public(None, reason="it holds a secret") if secret else Public(content)
+    if path.suffix.lower() in PROPERTIES:
+        return redacted(content)
+    if path.suffix.lower() == ".xml":
+        word = _SECRET_WORD.search(decode(content)[0])
+        return Public(None, reason="it may hold a secret") if word else Public(content)
+    return None
 
 
 def is_plain_by_name(area: str, path: str) -> bool:
