@@ -105,3 +105,13 @@ def test_a_damaged_block_is_told_with_its_place(tmp_path: Path) -> None:
         storage.replace(name, bytes(len(storage.objects[name])))
     with pytest.raises(IntegrityError, match=rf"{NAME}, bytes \d+ to \d+: "):
         kept.lay_out().bring(NAME)
+
+
+def test_a_file_that_is_not_in_the_backup_is_told(kept: Kept) -> None:
+    lazy, missing = kept.lay_out(), "neostore.nodestore.db.labels"
+    with pytest.raises(IntegrityError, match=f"there is no {missing} in the backup"):
+        lazy.bring(missing)
+    with pytest.raises(IntegrityError, match="there is no"):
+        lazy.bring_pages(missing, np.array([0]), 8192)
+    with pytest.raises(IntegrityError, match="there is no"):
+        lazy.ids(missing)

@@ -49,13 +49,20 @@ class LazyFiles:
         """The files by their paths."""
         return self._entries
 
+    def _entry(self, path: str) -> FileEntry:
+        if path not in self._entries:
+            raise IntegrityError(
+                f"there is no {path} in the backup", remedy="Use another backup: this one is not whole."
+            )
+        return self._entries[path]
+
     def bring(self, path: str, offset: int = 0, length: int | None = None) -> None:
         """Fetch what is not there yet of a range of a file, or of all of it from `offset` on.
 
         Raises:
-            IntegrityError: a block is missing or damaged.
+            IntegrityError: the file is not in the backup, or a block of it is missing or damaged.
         """
-        content = self._entries[path].content
+        content = self._entry(path).content
         end = content.size if length is None else min(offset + length, content.size)
         if offset < end:
             self._bring(path, np.arange(offset // content.block_size, -(-end // content.block_size)))
@@ -64,9 +71,9 @@ class LazyFiles:
         """Fetch what is not there yet of pages of a file; those behind its end are nobody's.
 
         Raises:
-            IntegrityError: a block is missing or damaged.
+            IntegrityError: the file is not in the backup, or a block of it is missing or damaged.
         """
-        content = self._entries[path].content
+        content = self._entry(path).content
         first = pages * page_bytes // content.block_size
         last = ((pages + 1) * page_bytes - 1) // content.block_size
         count = -(-content.size // content.block_size)
@@ -84,7 +91,7 @@ class LazyFiles:
 
     def _state(self, path: str) -> tuple[NDArray[np.void], NDArray[np.bool_]]:
         if path not in self._ids:
-            self._ids[path] = np.frombuffer(expand_file(self._reader, self._entries[path]), f"V{ID_SIZE}")
+            self._ids[path] = np.frombuffer(expand_file(self._reader, self._entry(path)), f"V{ID_SIZE}")
             self._brought[path] = np.zeros(len(self._ids[path]), np.bool_)
         return self._ids[path], self._brought[path]
 
@@ -93,7 +100,7 @@ class LazyFiles:
         blocks = blocks[~brought[blocks]]
         if not len(blocks):
             return
-        content = self._entries[path].content
+        content = self._entry(path).content
         offsets = blocks * content.block_size
         sizes = np.minimum(content.block_size, content.size - offsets)
         wanted = Wanted(ids[blocks], sizes, np.zeros(len(blocks), np.int64), offsets)
