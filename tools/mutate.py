@@ -78,6 +78,9 @@ NEAREST = {
     "files.py": ("tests/test_files.py", "tests/restore", "tests/faults"),
 }
 
+FAILED, NOTHING_TO_RUN = 1, 5
+"""What pytest ends with. Anything else but 0 is no verdict: a test that cannot be loaded notices nothing."""
+
 POWER_LOSS = {
     "storage": "tests/faults/test_power_loss_of_repositories.py",
     "restore": "tests/faults/test_power_loss_of_restores.py",
@@ -181,9 +184,11 @@ def killer_of(site: Site, copy: Path) -> str:
             ran = subprocess.run(
                 [*command, tests], cwd=copy, env=environment, capture_output=True, text=True, check=False
             )
-            if ran.returncode not in (0, 5):
+            if ran.returncode == FAILED:
                 failed = re.search(r"^(?:FAILED|ERROR) (\S+)", ran.stdout, re.MULTILINE)
-                return failed[1] if failed else f"the tests ended with status {ran.returncode}"
+                return failed[1] if failed else "a test"
+            if ran.returncode not in (0, NOTHING_TO_RUN):
+                sys.exit(f"{tests} cannot be run, so it proves nothing:\n{ran.stdout}{ran.stderr}")
     finally:
         module.write_text(whole)
     return ""

@@ -15,6 +15,7 @@ from neokeep.repository.holds import LASTS, describe_holds, list_holds, place_ho
 from neokeep.repository.info import describe
 from neokeep.repository.lease import take_lease
 from neokeep.repository.repository import Repository
+from neokeep.repository.survey import check_holds
 
 NOW = datetime.now(UTC)
 OLD, NEW = "neo4j-20261101-000000F", "neo4j-20261102-000000F"
@@ -88,6 +89,9 @@ def test_a_hold_that_ends_earlier_than_was_said_still_holds() -> None:
     storage.replace(name, storage.read(name).replace(year, b"2001"))
     assert b"2001" in storage.read(name)
     assert reasons_of_holds(storage, NOW) == {OLD: "the hold cannot be read"}
+    damaged: dict[str, str] = {}
+    check_holds(repository, damaged, {})
+    assert damaged == {name: "it is damaged, and holds its backup for ever"}
 
 
 def test_holds_that_make_no_sense_are_refused() -> None:

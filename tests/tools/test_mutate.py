@@ -56,6 +56,35 @@ def test_what_is_left_is_the_module_without_one_safeguard(mutate: ModuleType) ->
         assert left.count("\n") == whole.count("\n")
 
 
+@pytest.mark.parametrize(
+    ("test", "noticed"),
+    [
+        ("def test_it() -> None:\n    assert False", "tests/test_files.py::test_it"),
+        ("def test_it() -> None:\n    pass", ""),
+        ("import nothing_of_this_name", None),
+    ],
+)
+def test_a_test_that_cannot_be_loaded_is_none_that_fails(
+    mutate: ModuleType, tmp_path: Path, test: str, noticed: str | None
+) -> None:
+    site = next(mutate.find_sites("files.py", SOURCE))
+    for place in (f"{mutate.PACKAGE}/files.py", *mutate.tests_for(site)):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        if place.endswith(".py"):
+            (tmp_path / place).touch()
+        else:
+            (tmp_path / place).mkdir(exist_ok=True)
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\nmarkers = ['real: a server']\n")
+    (tmp_path / "tests" / "test_files.py").write_text(test)
+    (tmp_path / mutate.PACKAGE / "files.py").write_text(SOURCE)
+    if noticed is None:
+        with pytest.raises(SystemExit, match="nothing_of_this_name"):
+            mutate.killer_of(site, tmp_path)
+    else:
+        assert mutate.killer_of(site, tmp_path) == noticed
+    assert (tmp_path / mutate.PACKAGE / "files.py").read_text() == SOURCE
+
+
 @pytest.mark.slow
 def test_every_safeguard_of_the_project_can_be_taken_out(mutate: ModuleType) -> None:
     sites = mutate.all_sites(ROOT)
