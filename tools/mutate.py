@@ -73,9 +73,11 @@ NEAREST = {
     "encryption": ("tests/encryption",),
     "copies": ("tests/copies", "tests/restore", "tests/faults"),
     "image": ("tests/image", "tests/restore"),
+    "artifact": ("tests/artifact", "tests/faults"),
+    "server_files": ("tests/server_files", "tests/faults"),
     "neo4j": ("tests/neo4j", "tests/capture", "tests/restore"),
     "capture": ("tests/capture", "tests/faults"),
-    "files.py": ("tests/test_files.py", "tests/restore", "tests/faults"),
+    "files.py": ("tests/test_files.py", "tests/storage/test_local_storage.py", "tests/restore", "tests/faults"),
 }
 
 FAILED, NOTHING_TO_RUN = 1, 5
