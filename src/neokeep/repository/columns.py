@@ -7,12 +7,7 @@ is laid out otherwise only compresses worse. Layout: docs/format.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 PAGE = 8192
 LARGEST_RECORD = 255
@@ -23,12 +18,17 @@ def can_turn(size: int, record_size: int) -> bool:
     return size > 0 and size % PAGE == 0 and 1 < record_size <= LARGEST_RECORD
 
 
-def to_columns(content: bytes | memoryview, record_size: int) -> bytes:
+def to_columns(content: bytes | memoryview, record_size: int) -> memoryview:
     """Turn the pages of a block by columns."""
     pages = np.frombuffer(content, np.uint8).reshape(-1, PAGE)
-    records = _records(pages, record_size)
-    rest = pages[:, PAGE // record_size * record_size :]
-    return records.T.tobytes() + rest.tobytes()
+    per_page = PAGE // record_size
+    held = per_page * record_size
+    records = pages[:, :held].reshape(len(pages), per_page, record_size)
+    turned = np.empty(pages.size, np.uint8)
+    end = records.size
+    turned[:end].reshape(record_size, len(pages), per_page)[...] = records.transpose(2, 0, 1)
+    turned[end:].reshape(len(pages), PAGE - held)[...] = pages[:, held:]
+    return turned.data
 
 
 def from_columns(turned: bytes | memoryview, record_size: int) -> memoryview:
@@ -42,8 +42,3 @@ def from_columns(turned: bytes | memoryview, record_size: int) -> memoryview:
     )
     pages[:, per_page * record_size :] = data[held:].reshape(len(pages), -1)
     return pages.reshape(-1).data
-
-
-def _records(pages: NDArray[np.uint8], record_size: int) -> NDArray[np.uint8]:
-    """Give the records of all pages as rows of one array."""
-    return pages[:, : PAGE // record_size * record_size].reshape(-1, record_size)
