@@ -236,6 +236,7 @@ def test_an_object_is_synced_before_it_gets_its_name_and_once_more_after(
         (asyncssh.SFTPClientFile, "write"),
         (asyncssh.SFTPClientFile, "fsync"),
         (asyncssh.SFTPClient, "link"),
+        (asyncssh.SFTPClient, "posix_rename"),
         (asyncssh.SFTPClient, "remove"),
     ):
         noted(kind, name)
@@ -245,6 +246,12 @@ def test_an_object_is_synced_before_it_gets_its_name_and_once_more_after(
     with pytest.raises(ObjectExists):
         storage.create("packs/b", b"y")
     assert calls == ["write", "fsync", "link", "fsync", "remove"]
+    for overwrite, named in ((False, "link"), (True, "posix_rename")):
+        calls.clear()
+        large = storage.large("neo4j.dump", 1024, overwrite=overwrite)
+        large.write(b"in one piece")
+        large.finish()
+        assert calls[:4] == ["write", "fsync", named, "fsync"]
 
 
 def test_a_full_disk_is_told_as_such(ssh: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
