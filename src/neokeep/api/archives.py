@@ -6,8 +6,8 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neokeep.api.places import SILENT, find_source, optional_path, repository_at
 from neokeep.errors import UsageError
-from neokeep.progress import Progress, Silent
 from neokeep.storage.place import Place
 from neokeep.workers import default_jobs
 
@@ -15,12 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from neokeep.api.places import Directory
     from neokeep.artifact.reports import DumpReport, IngestReport, InspectReport, LoadReport
+    from neokeep.progress import Progress
     from neokeep.repository.repository import Repository
-
-    Directory = str | PathLike[str]
-
-_SILENT: Progress = Silent()
 
 
 def inspect(place: Directory | Place) -> InspectReport:
@@ -40,7 +38,7 @@ def load(
     configuration_directory: Directory | None = None,
     loaded_as: str | None = None,
     overwrite: bool = False,
-    progress: Progress = _SILENT,
+    progress: Progress = SILENT,
 ) -> LoadReport:
     """Load a `.dump` or a full `.backup` into a Neo4j home; `-` is standard input.
 
@@ -79,13 +77,13 @@ def dump(
     overwrite: bool = False,
     scratch: Directory | None = None,
     jobs: int | None = None,
-    progress: Progress = _SILENT,
+    progress: Progress = SILENT,
 ) -> DumpReport:
     """Write a database as a `.dump`, or a full `.backup`, that Neo4j's own load takes.
 
     From the server at `home`, running or not, or from a `repository`: the backup with this label, up to a moment, or
-    the newest there is. `to_path` is a directory or a new file, also
-    of a storage by its URL or Place, or `-` for standard output.
+    the newest there is. `to_path` is a directory or a new file, also of a storage by its URL or Place, or `-` for
+    standard output.
     """
     from neokeep.artifact.dump import Wanted, dump_repository, dump_server
 
@@ -96,23 +94,17 @@ def dump(
         format=format,
         indexes=indexes,
         overwrite=overwrite,
-        scratch=None if scratch is None else Path(scratch),
+        scratch=optional_path(scratch),
         jobs=jobs or default_jobs(),
     )
     if home is not None:
-        from neokeep.neo4j.source import find_source
-
-        conf = None if configuration_directory is None else fspath(configuration_directory)
-        source = find_source(fspath(home), conf)
-        return dump_server(source, database, wanted, progress)
-    from neokeep.repository.open import open_repository
+        return dump_server(find_source(home, configuration_directory), database, wanted, progress)
     from neokeep.restore.targets import make_moment
 
-    opened = open_repository(_address(repository)) if isinstance(repository, str | PathLike | Place) else repository
-    if opened is None:
+    if repository is None:
         raise AssertionError("without a home there is a repository")
     return dump_repository(
-        opened,
+        repository_at(repository),
         database,
         wanted,
         label=label,
@@ -132,7 +124,7 @@ def ingest(
     again: bool = False,
     scratch: Directory | None = None,
     jobs: int | None = None,
-    progress: Progress = _SILENT,
+    progress: Progress = SILENT,
 ) -> IngestReport:
     """Make full backups of existing archives, `.dump` and `.backup`: files, folders, URLs, `-` for standard input.
 
@@ -141,23 +133,17 @@ def ingest(
     """
     from neokeep.artifact.ingest import Order
     from neokeep.artifact.ingest import ingest as ingest_archives
-    from neokeep.repository.open import open_repository
 
     given = [archives] if isinstance(archives, str | PathLike | Place) else archives
-    opened = open_repository(_address(repository)) if isinstance(repository, str | PathLike | Place) else repository
     order = Order(
         database=ingested_as,
         source=from_source,
         taken_at=taken_at,
         again=again,
-        scratch=None if scratch is None else Path(scratch),
+        scratch=optional_path(scratch),
         jobs=jobs or default_jobs(),
     )
-    return ingest_archives([_place(one) for one in given], opened, order, progress)
-
-
-def _address(place: Directory | Place) -> str | Place:
-    return place if isinstance(place, Place) else fspath(place)
+    return ingest_archives([_place(one) for one in given], repository_at(repository), order, progress)
 
 
 def _place(place: Directory | Place) -> Place:
