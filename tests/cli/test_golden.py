@@ -50,11 +50,11 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("verify@a-backup-is-damaged", "verify --repo /r", {"verify": samples.BROKEN}, 16),
     ("check", "check --home /h --repo /r", {"run_check": samples.READY}, 0),
     ("check@not-ready", "check --home /h --repo /r", {"run_check": samples.NOT_READY}, 14),
-    ("check-consistency", "check-consistency neo4j --home /h", {"check_database": samples.CONSISTENT}, 0),
+    ("check-consistency", "check-consistency neo4j --home /h", {"check": samples.CONSISTENT}, 0),
     (
         "check-consistency@a-backup-is-not-whole",
         "check-consistency neo4j --backup L --repo /r",
-        {"check_backup": samples.INCONSISTENT},
+        {"check": samples.INCONSISTENT},
         24,
     ),
     ("expire", f"expire --repo /r {RULE}", {"expire": samples.EXPIRED, "collect": samples.COLLECTED}, 0),

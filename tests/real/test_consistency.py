@@ -82,14 +82,14 @@ def left(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             load.stop()
     finally:
         server.kill()
-    crashed = api.check_consistency("neo4j", home=server.home)
+    crashed = api.check_consistency(api.subject("neo4j", home=server.home))
     with EmbeddedNeo4j(server.distribution) as neo4j:
         neo4j.run(server.home, "neo4j")
     return Left(server, repository, labels[0], labels[1], crashed)
 
 
 def test_a_killed_server_leaves_no_findings(left: Left) -> None:
-    recovered = api.check_consistency("neo4j", home=left.server.home)
+    recovered = api.check_consistency(api.subject("neo4j", home=left.server.home))
     assert left.crashed.findings == ()
     assert left.crashed.last_transaction
     assert recovered.last_transaction is None
@@ -98,7 +98,7 @@ def test_a_killed_server_leaves_no_findings(left: Left) -> None:
 
 def test_a_stopped_database_has_no_findings(left: Left) -> None:
     for database in ("neo4j", "system"):
-        report = api.check_consistency(database, home=left.server.home)
+        report = api.check_consistency(api.subject(database, home=left.server.home))
         assert report.findings == ()
         assert report.ok
         assert report.nodes
@@ -106,7 +106,7 @@ def test_a_stopped_database_has_no_findings(left: Left) -> None:
 
 def test_backups_of_a_running_database_have_no_findings(left: Left, tmp_path: Path) -> None:
     reports = [
-        api.check_consistency("neo4j", repository=str(left.repository), label=label, scratch=tmp_path)
+        api.check_consistency(api.subject("neo4j", repository=str(left.repository), label=label, scratch=tmp_path))
         for label in (left.running, None)
     ]
     for report in reports:
@@ -130,8 +130,8 @@ def test_neo4j_agrees_that_a_broken_store_is_not_whole(left: Left, tmp_path: Pat
                 breaker = Breaker(pages)
                 code, store, record = broken.apply(breaker)
                 breaker.write(left.store)
-            report = api.check_consistency("neo4j", home=left.server.home)
+            report = api.check_consistency(api.subject("neo4j", home=left.server.home))
             assert (code, FILES[store], record) in {(one.code, one.store, one.record) for one in report.findings}
             assert neo4j.check(left.server.home, "neo4j") is not None, broken.name
     shutil.copytree(kept, left.store, dirs_exist_ok=True)
-    assert api.check_consistency("neo4j", home=left.server.home).ok
+    assert api.check_consistency(api.subject("neo4j", home=left.server.home)).ok

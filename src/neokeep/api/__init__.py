@@ -21,6 +21,10 @@ from neokeep.api.backups import (
     log,
     restore,
 )
+from neokeep.api.graphs import (
+    check_consistency,
+    subject,
+)
 from neokeep.api.keys import (
     key_add,
     key_change_passphrase,
@@ -38,7 +42,6 @@ from neokeep.api.server_files import (
 )
 from neokeep.api.upkeep import (
     check,
-    check_consistency,
     collect,
     copy_backups,
     expire,
@@ -79,5 +82,6 @@ __all__ = [
     "release",
     "restore",
     "restore_server_files",
+    "subject",
     "verify",
 ]

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from neokeep.reports import (
         CheckReport,
         CollectReport,
-        ConsistencyReport,
         CopyReport,
         ExpireReport,
         HealReport,
@@ -83,51 +82,6 @@ def check(
 
     conf = optional_path(configuration_directory)
     return run_check(Path(home), conf, place_of(place), interval_seconds=interval_seconds, progress=progress)
-
-
-def check_consistency(
-    database: str,
-    *,
-    home: Directory | None = None,
-    configuration_directory: Directory | None = None,
-    repository: Repository | Place | Directory | None = None,
-    label: str | None = None,
-    from_source: str | None = None,
-    report_path: Directory | None = None,
-    scratch: Directory | None = None,
-    jobs: int | None = None,
-    progress: Progress = SILENT,
-) -> ConsistencyReport:
-    """Say whether the graph is whole: of a stopped database at `home`, or of a backup in a repository.
-
-    Without a label it is the newest state of the newest chain. The log of a backup, and of a database that crashed, is
-    applied below `scratch`.
-    """
-    from neokeep.consistency.database import check_backup, check_database
-    from neokeep.consistency.reporting import require_writable, write_report
-
-    if (home is None) == (repository is None):
-        raise UsageError("a home or a repository has to be given, and not both", remedy="Give one of them.")
-    if report_path is not None:
-        require_writable(Path(report_path))
-    if home is not None:
-        from neokeep.api.places import find_source
-
-        source = find_source(home, configuration_directory)
-        report = check_database(source, database, scratch=optional_path(scratch), progress=progress)
-    elif repository is not None:
-        report = check_backup(
-            repository_at(repository),
-            database,
-            label=label,
-            from_source=from_source,
-            scratch=optional_path(scratch),
-            jobs=jobs or default_jobs(),
-            progress=progress,
-        )
-    if report_path is not None:
-        write_report(report, Path(report_path))
-    return report
 
 
 def expire(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.cli.command import Argument, Call, Command
 from neokeep.cli.output import Outcome
+from neokeep.cli.subject import subject_of
 from neokeep.errors import InconsistentError
 from neokeep.units import format_count, format_duration
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from neokeep.cli.page import Page
     from neokeep.reports import ConsistencyReport
 
-OF_A_REPOSITORY = ("backup", "from_source")
 SHOWN = 5
 """Findings of a kind that the terminal shows."""
 
@@ -22,19 +22,8 @@ SHOWN = 5
 def run(call: Call) -> Outcome:
     from neokeep import api
 
-    settings = call.settings
-    given = any(settings.values[name] is not None for name in OF_A_REPOSITORY)
     report = api.check_consistency(
-        call.argument("database"),
-        home=None if given else settings.needed_path("home"),
-        configuration_directory=settings.path("conf"),
-        repository=settings.place() if given else None,
-        label=settings.text("backup"),
-        from_source=settings.text("from_source"),
-        report_path=settings.path("report_path"),
-        scratch=settings.path("scratch"),
-        jobs=settings.number("jobs"),
-        progress=call.progress,
+        subject_of(call), report_path=call.settings.path("report_path"), progress=call.progress
     )
     return Outcome(report, partial(show, report), failure_of(report))
 

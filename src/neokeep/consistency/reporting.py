@@ -13,17 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from neokeep.consistency.run import Checked
+    from neokeep.graph.opened import OpenedStore
 
 
-def report_of(
-    checked: Checked,
-    *,
-    subject: str,
-    database: str,
-    seconds: float,
-    label: str | None = None,
-    last_transaction: int | None = None,
-) -> ConsistencyReport:
+def report_of(checked: Checked, store: OpenedStore, *, seconds: float) -> ConsistencyReport:
     """Make the report of a check."""
     found = checked.findings
     kinds = tuple(
@@ -31,10 +24,10 @@ def report_of(
         for code in sorted(found.counts, key=lambda code: list(CODES).index(code))
     )
     return ConsistencyReport(
-        subject=subject,
-        database=database,
-        label=label,
-        last_transaction=last_transaction,
+        subject=store.subject,
+        database=store.database,
+        label=store.label,
+        last_transaction=store.last_transaction,
         ok=not kinds,
         nodes=checked.nodes,
         relationships=checked.relationships,

@@ -12,7 +12,7 @@ from helpers.database import Synthetic, log_files, make_logs, neostore_bytes, re
 from helpers.small_store import unpack
 from neokeep import api
 from neokeep.cli.main import main
-from neokeep.consistency import database as checking
+from neokeep.consistency import check as checking
 from neokeep.consistency.run import check_store
 from neokeep.errors import AccessError, IntegrityError, LockedError, RepositoryError, UsageError
 from neokeep.neo4j import locks
@@ -51,7 +51,7 @@ def break_it(made: Synthetic, name: str) -> tuple[str, Store, int]:
 
 def test_a_healthy_database_is_clean_and_stays_as_it_is(made: Synthetic) -> None:
     before = read_tree(made.home)
-    report = api.check_consistency("NEO4J", home=made.home)
+    report = api.check_consistency(api.subject("NEO4J", home=made.home))
     assert (report.ok, report.kinds, report.findings) == (True, (), ())
     assert (report.database, report.label, report.subject) == ("neo4j", None, str(made.store_directory))
     assert report.nodes > 150
@@ -60,7 +60,7 @@ def test_a_healthy_database_is_clean_and_stays_as_it_is(made: Synthetic) -> None
 
 def test_a_broken_database_is_told_with_what_it_means(made: Synthetic, tmp_path: Path) -> None:
     code, store, record = break_it(made, "a chain is cut")
-    report = api.check_consistency("neo4j", home=made.home, report_path=tmp_path / "report.txt")
+    report = api.check_consistency(api.subject("neo4j", home=made.home), report_path=tmp_path / "report.txt")
     assert not report.ok
     assert report.inconsistencies == sum(kind.count for kind in report.kinds) == len(report.findings)
     assert (code, FILES[store], record) in {(one.code, one.store, one.record) for one in report.findings}
@@ -84,7 +84,7 @@ def test_the_exit_status_tells_whole_from_broken(
 
 def test_an_open_database_is_refused(made: Synthetic) -> None:
     with locks.hold(made.opened.lock_path), pytest.raises(LockedError, match="open in a running server"):
-        api.check_consistency("neo4j", home=made.home)
+        api.check_consistency(api.subject("neo4j", home=made.home))
 
 
 def test_a_server_that_starts_meanwhile_voids_the_check(made: Synthetic, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_a_server_that_starts_meanwhile_voids_the_check(made: Synthetic, monkeyp
     monkeypatch.setattr(checking, "check_store", start_and_check)
     try:
         with pytest.raises(LockedError):
-            api.check_consistency("neo4j", home=made.home)
+            api.check_consistency(api.subject("neo4j", home=made.home))
     finally:
         started[0].__exit__(None, None, None)
 
@@ -106,7 +106,7 @@ def test_a_server_that_starts_meanwhile_voids_the_check(made: Synthetic, monkeyp
 def test_a_missing_store_file_is_no_inconsistency_but_an_error(made: Synthetic) -> None:
     (made.store_directory / FILES[Store.GROUP]).unlink()
     with pytest.raises(IntegrityError, match="relationshipgroupstore"):
-        api.check_consistency("neo4j", home=made.home)
+        api.check_consistency(api.subject("neo4j", home=made.home))
 
 
 def test_a_report_that_cannot_be_written_is_told_before_the_work(
@@ -114,11 +114,11 @@ def test_a_report_that_cannot_be_written_is_told_before_the_work(
 ) -> None:
     monkeypatch.setattr(checking, "check_store", lambda *_, **__: pytest.fail("it worked first"))
     with pytest.raises((AccessError, RepositoryError)):
-        api.check_consistency("neo4j", home=made.home, report_path=tmp_path / "nowhere" / "report.txt")
+        api.check_consistency(api.subject("neo4j", home=made.home), report_path=tmp_path / "nowhere" / "report.txt")
 
 
 def test_what_to_check_has_to_be_said_once(made: Synthetic) -> None:
     with pytest.raises(UsageError):
-        api.check_consistency("neo4j")
+        api.check_consistency(api.subject("neo4j"))
     with pytest.raises(UsageError):
-        api.check_consistency("neo4j", home=made.home, repository="/backup")
+        api.check_consistency(api.subject("neo4j", home=made.home, repository="/backup"))

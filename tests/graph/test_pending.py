@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from helpers.fuzzy import Fuzzy
 from neokeep.capture.checkpoint import choose_checkpoint
-from neokeep.consistency.pending import BLOCK, OverlaidPages, recovered_pages
 from neokeep.errors import IntegrityError
+from neokeep.graph.pending import BLOCK, OverlaidPages, recovered_pages
 from neokeep.neo4j.recovery.layout import FILES, Store
 from neokeep.neo4j.recovery.redo import redo
 from neokeep.neo4j.store.pages import DirectoryPages

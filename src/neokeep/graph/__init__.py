@@ -1,0 +1,1 @@
+"""The graph of what a user names, opened for reading: a stopped database, a backup."""
