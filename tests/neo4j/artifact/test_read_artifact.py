@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import struct
 import tarfile
 from dataclasses import replace
@@ -213,6 +214,13 @@ def test_however_much_a_bomb_unpacks_to_no_piece_is_large(pack: type[bytes]) -> 
     sizes = [len(piece) for piece in pieces]
     assert sum(sizes) == 64 << 20
     assert max(sizes) <= PIECE
+
+
+@pytest.mark.parametrize("size", [PIECE - 1, PIECE, PIECE + 1, 2 * PIECE])
+def test_a_frame_may_end_where_a_piece_ends(size: int) -> None:
+    content = random.Random(size).randbytes(size)
+    pieces = zstd_pieces(Buffered(Bytes(packed(content) + packed(b"more"))))
+    assert b"".join(pieces) == content + b"more"
 
 
 def test_a_bomb_is_refused_as_soon_as_it_holds_more_than_it_claims() -> None:

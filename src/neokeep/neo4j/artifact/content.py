@@ -9,11 +9,13 @@ from neokeep.neo4j.artifact.decode import cut_off
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from neokeep.neo4j.artifact.decode import Piece
+
 
 class Content:
     """The pieces of a stream, read as one. `name` is that of the archive, for messages."""
 
-    def __init__(self, name: str, pieces: Iterator[bytes]) -> None:
+    def __init__(self, name: str, pieces: Iterator[Piece]) -> None:
         self.name = name
         self._pieces = pieces
         self._piece = memoryview(b"")
@@ -46,13 +48,13 @@ class Content:
             self._piece = memoryview(bytes(self._piece) + more)
         return bytes(self._piece[:size])
 
-    def going_on(self, pieces: Iterator[bytes]) -> Content:
+    def going_on(self, pieces: Iterator[Piece]) -> Content:
         """Read on from here, what is held first, then these pieces."""
         other = Content(self.name, pieces)
         other._piece = self._piece
         return other
 
     @property
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[Piece]:
         """What follows behind what is held."""
         return self._pieces

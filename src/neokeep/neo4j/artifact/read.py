@@ -29,7 +29,7 @@ from neokeep.neo4j.artifact.tar import TarEntry, TarReader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from neokeep.neo4j.artifact.decode import Source
+    from neokeep.neo4j.artifact.decode import Piece, Source
 
 DUMP, BACKUP = "dump", "backup"
 COUNTS = struct.Struct(">iqq")
@@ -157,7 +157,7 @@ def _format_of(buffered: Buffered) -> tuple[str, _Format]:
     )
 
 
-def _pieces(compression: str, buffered: Buffered) -> Iterator[bytes]:
+def _pieces(compression: str, buffered: Buffered) -> Iterator[Piece]:
     if compression == "none":
         return plain_pieces(buffered)
     if compression == "gzip":
