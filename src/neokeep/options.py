@@ -165,7 +165,8 @@ OPTIONS: tuple[Option, ...] = (
         TAKES_BACKUPS,
     ),
     Option(
-        "jobs", COUNT, "Threads that work at the same time. Not set: one more than cores, at most 8.",
+        "jobs", COUNT,
+        "Threads that work at the same time. Not set: one more than cores, for restore two more; at most 8.",
         (
             "backup", "archive", "restore", "consolidate", "verify", *CHECKS, "rebuild-index", "copy-backups", "heal",
             "dump", "ingest",

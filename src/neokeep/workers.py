@@ -22,12 +22,12 @@ def processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def default_jobs() -> int:
-    """Return how many threads work when nobody says: one more than processors, at most MOST_JOBS.
+def default_jobs(waiting: int = 1) -> int:
+    """Return how many threads work when nobody says: `waiting` more than processors, at most MOST_JOBS.
 
-    One of them may wait for the disk while the others keep every processor busy.
+    So many of them may wait for the disk while the others keep every processor busy.
     """
-    return min(MOST_JOBS, processors() + 1)
+    return min(MOST_JOBS, processors() + waiting)
 
 
 def run_workers(work: Work, threads: int) -> None:

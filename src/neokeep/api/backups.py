@@ -163,7 +163,8 @@ def restore(
         "overwrite": overwrite,
         "recover": recover,
         "moment": make_moment(to_time, to_transaction, before_transaction),
-        "jobs": jobs or default_jobs(),
+        # It waits for the disk at both ends.
+        "jobs": jobs or default_jobs(waiting=2),
         "progress": progress,
     }
     if isinstance(repository, list | tuple):
