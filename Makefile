@@ -24,8 +24,9 @@ test: lint ## every check and every test, real servers too (minutes)
 	@$(RUN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=5
 
 quick: lint ## every check, and the tests that need no server and no patience (a minute)
-	@echo "quick: the tests that need no server and break nothing on purpose, with few examples of each property"
-	@NEOKEEP_TEST_PROFILE=quick $(RUN)/pytest -q -m "not real and not faults and not slow" -n 2
+	@echo "quick: the tests that need no server and break nothing on purpose, with few examples of each property, in memory"
+	@scratch=$$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	NEOKEEP_TEST_PROFILE=quick TMPDIR=$$scratch $(RUN)/pytest -q -m "not real and not faults and not slow" -n 2
 
 bench: $(READY) ## measure against Neo4j's own tools
 	@echo "bench: the same work by neokeep and by Neo4j's own tools"

@@ -115,7 +115,7 @@ def recovered(files: dict[str, bytes]) -> dict[str, bytes]:
     return {name: data for name, data in files.items() if not name.startswith("checkpoint")}
 
 
-@pytest.mark.parametrize("kernel", [4, 20, 32])
+@pytest.mark.parametrize("kernel", [20, *(pytest.param(kernel, marks=pytest.mark.slow) for kernel in (4, 32))])
 def test_a_database_that_crashed_is_recovered_in_scratch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel: int
 ) -> None:

@@ -235,6 +235,7 @@ def test_an_archive_comes_through_a_pipe(tmp_path: Path, made: Synthetic) -> Non
     assert backup.ingested.size_bytes is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", BAD)
 def test_a_bad_archive_leaves_no_backup_and_says_what_to_do(tmp_path: Path, made: Synthetic, what: str) -> None:
     repository, storage = new_repository()

@@ -175,6 +175,7 @@ def test_keys_that_are_not_there_or_not_named_clearly_are_not_removed(place: Pla
     assert len(keys_of(place)) == 2
 
 
+@pytest.mark.slow
 def test_a_change_that_fails_anywhere_leaves_a_passphrase_that_opens(
     tmp_path: Path, first: KeySources, second: KeySources, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -224,6 +224,7 @@ def test_a_backup_that_began_before_something_was_condemned_keeps_it_from_being_
     assert not found.objects("condemned")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [True, False])
 def test_at_every_step_of_a_backup_whole_runs_of_collection_may_happen(
     found: Found, tmp_path: Path, known: bool
@@ -579,6 +580,7 @@ def test_a_listing_that_lags_behind_makes_nothing_look_unneeded(found: Found, tm
     found.is_whole(tmp_path, label)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["verify", "info"])
 def test_others_work_on_while_backups_expire_and_garbage_goes(found: Found, command: str) -> None:
     """Before each single call of the other command, all that is due is removed: it goes on with what is there."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from helpers.database import Synthetic
     from helpers.servers import S3Server, SshServer
 
+pytestmark = pytest.mark.slow
+
 LARGE = 40 * 1024 * 1024
 
 

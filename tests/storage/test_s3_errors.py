@@ -91,6 +91,7 @@ def each_fails(storage: Storage, kind: type[NeokeepError], exact: type[NeokeepEr
         (503, "", TransientError),
     ],
 )
+@pytest.mark.slow
 @pytest.mark.usefixtures("keys")
 def test_each_answer_has_its_kind(status: int, code: str, kind: type[NeokeepError]) -> None:
     with answering(lambda _method, _path: xml_error(status, code)) as endpoint:

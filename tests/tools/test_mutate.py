@@ -56,6 +56,7 @@ def test_what_is_left_is_the_module_without_one_safeguard(mutate: ModuleType) ->
         assert left.count("\n") == whole.count("\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("test", "noticed"),
     [

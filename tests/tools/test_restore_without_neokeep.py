@@ -58,7 +58,9 @@ def made(tmp_path: Path) -> Synthetic:
     return make_database(tmp_path / "home")
 
 
-@pytest.mark.parametrize(("kernel", "size"), [(4, 100_000), (20, LARGE), (32, 100_000)])
+@pytest.mark.parametrize(
+    ("kernel", "size"), [(4, 100_000), pytest.param(20, LARGE, marks=pytest.mark.slow), (32, 100_000)]
+)
 def test_a_database_is_restored_bit_for_bit_without_an_index(tmp_path: Path, kernel: int, size: int) -> None:
     made = make_database(tmp_path / "home", kernel)
     noise = random.Random(kernel)
