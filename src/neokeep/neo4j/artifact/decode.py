@@ -28,6 +28,7 @@ PIECE = 4 * 1024 * 1024
 
 _READ = 1024 * 1024
 _LARGEST_BLOCK = 128 * 1024
+_BLOCK_HEADER = 3
 _LARGEST_WINDOW = 128 * 1024 * 1024
 _AHEAD = 8
 _WITH_HEADER = 31
@@ -64,12 +65,17 @@ class Buffered:
         self._held = self._held[len(taken) :]
         return taken
 
-    def some(self, most: int) -> memoryview:
-        """Take the next bytes as they come, up to `most`, without a copy; none only at the end."""
+    def held(self) -> memoryview:
+        """Look at the bytes that are here already, or have some come; none only at the end."""
         if not self._held:
             self._held = memoryview(self._source.read(_READ))
-        taken, self._held = self._held[:most], self._held[most:]
-        return taken
+        return self._held
+
+    def some(self, most: int) -> memoryview:
+        """Take the next bytes as they come, up to `most`, without a copy; none only at the end."""
+        held = self.held()
+        self._held = held[most:]
+        return held[:most]
 
     def exactly(self, size: int) -> bytes:
         """Take so many bytes.
@@ -141,32 +147,31 @@ class _Frame:
 
 
 def _frame(source: Buffered) -> Iterator[memoryview]:
-    """Give the bytes of one frame up to its end."""
+    """Give the bytes of one frame up to its end, in pieces of as many blocks as are there."""
     start = source.peek(5)
     if len(start) < 5:
         raise cut_off(source.name)
     flags = start[4]
     single = flags >> 5 & 1
     content_size = (single, 2, 4, 8)[flags >> 6]
+    # Bytes up to the next header of a block, or to the end.
     left = 5 + (1 - single) + (0, 1, 2, 4)[flags & 3] + content_size
     last = False
-    while True:
-        while left:
-            part = source.some(left)
-            if not part:
-                raise cut_off(source.name)
-            left -= len(part)
-            yield part
-        if last:
-            return
-        start = source.peek(3)
-        if len(start) < 3:
+    while left or not last:
+        if not left and len(source.peek(_BLOCK_HEADER)) < _BLOCK_HEADER:
             raise cut_off(source.name)
-        word = int.from_bytes(start, "little")
-        last, kind, size = bool(word & 1), word >> 1 & 3, word >> 3
-        if size > _LARGEST_BLOCK:
-            raise _damaged(source.name, "a zstd block is larger than any may be")
-        left = 3 + (1 if kind == 1 else size) + (4 if last and flags & 4 else 0)
+        held = source.held()
+        if not held:
+            raise cut_off(source.name)
+        while not last and len(held) - left >= _BLOCK_HEADER:
+            word = int.from_bytes(held[left : left + _BLOCK_HEADER], "little")
+            last, kind, size = bool(word & 1), word >> 1 & 3, word >> 3
+            if size > _LARGEST_BLOCK:
+                raise _damaged(source.name, "a zstd block is larger than any may be")
+            left += _BLOCK_HEADER + (1 if kind == 1 else size) + (4 if last and flags & 4 else 0)
+        part = source.some(left)
+        left -= len(part)
+        yield part
 
 
 class Ahead:
