@@ -470,6 +470,7 @@ CONSISTENT = reports.ConsistencyReport(
     subject="/var/lib/neo4j/data/databases/neo4j",
     database="neo4j",
     label=None,
+    archive=None,
     last_transaction=None,
     ok=True,
     nodes=3_000_000,

@@ -1,13 +1,13 @@
-"""`neokeep check-consistency`: whether the graph in a store or a backup is whole."""
+"""`neokeep check-consistency`: whether the graph in a store, a backup or an archive is whole."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from neokeep.cli.command import Argument, Call, Command
+from neokeep.cli.command import Call, Command
 from neokeep.cli.output import Outcome
-from neokeep.cli.subject import subject_of
+from neokeep.cli.subject import DATABASE, subject_of
 from neokeep.errors import InconsistentError
 from neokeep.units import format_count, format_duration
 
@@ -35,6 +35,8 @@ def failure_of(report: ConsistencyReport) -> InconsistentError | None:
     remedy = "Keep this store as it is, and restore a backup that is whole."
     if report.label is not None:
         remedy = "Check older backups, and the database itself: a backup holds what the database held."
+    if report.archive is not None:
+        remedy = "Check older archives, and the database itself: an archive holds what the database held."
     found = f"{_number(report.inconsistencies)} of {format_count(len(report.kinds), 'kind')}"
     return InconsistentError(f"{report.subject} is not whole: {found}", remedy=remedy)
 
@@ -63,17 +65,18 @@ def _number(count: int) -> str:
 COMMANDS = (
     Command(
         "check-consistency",
-        "Say whether the graph in a database or a backup is whole.",
+        "Say whether the graph in a database, a backup or an archive is whole.",
         "Read all records and say whether the graph is whole: relationships and the chains they are in, groups, "
         "properties and their values, labels, tokens and the schema. Of a stopped database at --home; with --backup or "
-        "--from-source, of a backup. A log that is not in the store yet, as with backups and after a crash, is applied "
-        "in scratch first. No Neo4j and no Java are needed, and nothing is changed. Findings are told by code and "
-        "record, see docs/consistency.md.",
+        "--from-source, of a backup; with --archive, of a .dump or a full .backup. A log that is not in the store yet, "
+        "as with backups and after a crash, is applied in scratch first. No Neo4j and no Java are needed, and nothing "
+        "is changed. Findings are told by code and record, see docs/consistency.md.",
         (
             "neokeep check-consistency neo4j --home /var/lib/neo4j",
             "neokeep check-consistency neo4j --backup neo4j-20261122-173015F --repo /backup/neo4j",
+            "neokeep check-consistency --archive /backup/neo4j.dump",
         ),
         run,
-        (Argument("database", "DATABASE", "The database; of a repository, by the name that it had there."),),
+        (DATABASE,),
     ),
 )

@@ -27,6 +27,7 @@ def report_of(checked: Checked, store: OpenedStore, *, seconds: float) -> Consis
         subject=store.subject,
         database=store.database,
         label=store.label,
+        archive=store.archive,
         last_transaction=store.last_transaction,
         ok=not kinds,
         nodes=checked.nodes,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class OpenedStore:
     """A store with its log in it.
 
-    `subject` names it for people. `label` is that of the backup, and `last_transaction` the last one that is in it
-    where that was found out on the way.
+    `subject` names it for people. `label` is that of the backup, `archive` the address of the archive, and
+    `last_transaction` the last one that is in it where that was found out on the way.
     """
 
     subject: str
@@ -29,6 +29,7 @@ class OpenedStore:
     aligned: bool
     label: str | None = None
     last_transaction: int | None = None
+    archive: str | None = None
 
     def reader(self) -> GraphReader:
         """Read the graph.

@@ -7,21 +7,20 @@ comes from the store itself, with these blocks over it. Scratch takes what the l
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neokeep.capture.checkpoint import choose_checkpoint
 from neokeep.errors import IntegrityError
-from neokeep.files import explained
+from neokeep.files import explained, scratch_directory
 from neokeep.neo4j.recovery.layout import FILES
 from neokeep.neo4j.store.pages import DirectoryPages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from neokeep.neo4j.store.pages import Bytes, Flags, Numbers
 
@@ -107,12 +106,12 @@ def recovered_pages(
 
     parts = read_parts(log_directory, choose_checkpoint(log_directory).position)
     with (
-        tempfile.TemporaryDirectory(prefix="neokeep-check-", dir=scratch) as folder,
+        scratch_directory("check", scratch) as folder,
         DirectoryPages(store_directory) as below,
     ):
-        pages = OverlaidPages(below, Path(folder))
+        pages = OverlaidPages(below, folder)
         try:
-            with StoreFiles(Path(folder), aligned=aligned, bring=pages.bring) as files:
+            with StoreFiles(folder, aligned=aligned, bring=pages.bring) as files:
                 redo_files(files, parts)
             yield pages, parts[-1].last_transaction
         finally:

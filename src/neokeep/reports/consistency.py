@@ -26,13 +26,14 @@ class ConsistencyFinding(msgspec.Struct, frozen=True, kw_only=True):
 class ConsistencyReport(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome of `check-consistency`: `ok` where nothing was found. `findings` holds at most 1,000 of each kind.
 
-    `label` is that of the backup; `last_transaction` the last one of the log that was applied first, for a backup and
-    for a database that was not stopped in order. Else they are null.
+    `label` is that of the backup, `archive` the address of the archive; `last_transaction` the last one in what was
+    read, for a backup, an archive, and a database that was not stopped in order. Else they are null.
     """
 
     subject: str
     database: str
     label: str | None
+    archive: str | None
     last_transaction: int | None
     ok: bool
     nodes: int
