@@ -472,10 +472,12 @@ CONSISTENT = reports.ConsistencyReport(
     label=None,
     archive=None,
     last_transaction=None,
+    not_applied=None,
     ok=True,
     nodes=3_000_000,
     relationships=12_000_000,
     inconsistencies=0,
+    explained=0,
     kinds=(),
     findings=(),
     seconds=31.5,
@@ -491,6 +493,7 @@ INCONSISTENT = msgspec.structs.replace(
         reports.ConsistencyKind(
             code="relationship-next",
             count=1,
+            explained=0,
             what="The relationship behind it in a chain does not lead back to it.",
             consequence="Relationships are missing from some answers, or a query fails.",
         ),
@@ -501,6 +504,7 @@ INCONSISTENT = msgspec.structs.replace(
             store="neostore.relationshipstore.db",
             record=4711,
             detail="it names 815 as its next in the chain of node 17",
+            explained=False,
         ),
     ),
 )

@@ -27,18 +27,24 @@ def subject(
     label: str | None = None,
     from_source: str | None = None,
     archive: Directory | Place | None = None,
+    as_is: bool = False,
     scratch: Directory | None = None,
     jobs: int | None = None,
 ) -> Subject:
     """Name what the functions here read: a stopped database at `home`, one in a repository, or the one in an archive.
 
     Without a label it is the newest state of the newest chain. The log of a backup, and of a database that crashed, is
-    applied below `scratch`; an archive is unpacked there.
+    applied below `scratch`; an archive is unpacked there. `as_is`: the log of a stopped database or an archive is left
+    aside, and findings that are gone once it is applied are told apart.
     """
     from neokeep.graph.subject import Subject
 
     if sum(place is not None for place in (home, repository, archive)) != 1:
         raise UsageError("one of a home, a repository and an archive has to be given", remedy="Give one of them.")
+    if as_is and repository is not None:
+        raise UsageError(
+            "a backup was taken of a database that was changing, and is nothing without its log", remedy="Read it with."
+        )
     if archive is not None and database is not None:
         raise UsageError(
             "an archive holds one database, so none can be chosen of it", remedy=f"Leave {database!r} out."
@@ -54,6 +60,7 @@ def subject(
         scratch=optional_path(scratch),
         jobs=jobs or default_jobs(),
         archive=None if archive is None else address_of(archive),
+        as_is=as_is,
     )
 
 

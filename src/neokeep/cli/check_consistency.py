@@ -23,7 +23,9 @@ def run(call: Call) -> Outcome:
     from neokeep import api
 
     report = api.check_consistency(
-        subject_of(call), report_path=call.settings.path("report_path"), progress=call.progress
+        subject_of(call, as_is=call.settings.switch("as_is")),
+        report_path=call.settings.path("report_path"),
+        progress=call.progress,
     )
     return Outcome(report, partial(show, report), failure_of(report))
 
@@ -37,25 +39,33 @@ def failure_of(report: ConsistencyReport) -> InconsistentError | None:
         remedy = "Check older backups, and the database itself: a backup holds what the database held."
     if report.archive is not None:
         remedy = "Check older archives, and the database itself: an archive holds what the database held."
-    found = f"{_number(report.inconsistencies)} of {format_count(len(report.kinds), 'kind')}"
+    kinds = sum(kind.count > kind.explained for kind in report.kinds)
+    found = f"{_number(report.inconsistencies - report.explained)} of {format_count(kinds, 'kind')}"
     return InconsistentError(f"{report.subject} is not whole: {found}", remedy=remedy)
 
 
 def show(report: ConsistencyReport, page: Page) -> None:
+    from neokeep.consistency.reporting import explanation_of, found_of
+
     counted = f"{format_count(report.nodes, 'node')}, {format_count(report.relationships, 'relationship')}"
     state = "" if report.last_transaction is None else f", as of transaction {report.last_transaction}"
+    if report.not_applied:
+        state = f" as it is, without {format_count(report.not_applied, 'transaction')} of its log"
     page.line(f"Checked {report.database}{state}: {counted} in {format_duration(report.seconds)}")
     page.line(f"  {report.subject}")
-    page.line()
-    if report.ok:
+    if not report.inconsistencies:
+        page.line()
         page.line("No inconsistencies.")
-    for kind in report.kinds:
-        page.line(f"{kind.code}: {kind.count}. {kind.what} {kind.consequence}")
-        own = [one for one in report.findings if one.code == kind.code][:SHOWN]
-        for one in own:
-            page.line(f"  {one.store} {one.record}: {one.detail}")
-        if len(own) < kind.count:
-            page.line(f"  and {kind.count - len(own)} more; --report-path or --output json tells them")
+    elif report.ok:
+        page.line()
+        page.line("No inconsistencies that the log does not explain.")
+    for line in found_of(report, explained=False, most=SHOWN):
+        page.line(line)
+    if report.explained:
+        page.line()
+        page.line(explanation_of(report))
+    for line in found_of(report, explained=True, most=SHOWN):
+        page.line(line)
 
 
 def _number(count: int) -> str:

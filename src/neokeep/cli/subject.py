@@ -23,8 +23,11 @@ DATABASE = Argument(
 _OF_A_REPOSITORY = ("backup", "from_source")
 
 
-def subject_of(call: Call) -> Subject:
-    """Take the database of --home; where a backup or a source is named, that of the repository; or the archive."""
+def subject_of(call: Call, *, as_is: bool = False) -> Subject:
+    """Take the database of --home; where a backup or a source is named, that of the repository; or the archive.
+
+    Without its log where the command was told to read it `as_is`.
+    """
     from neokeep import api
 
     settings = call.settings
@@ -34,7 +37,9 @@ def subject_of(call: Call) -> Subject:
         if given:
             raise UsageError(f"--archive and {given[0]} name two things to read", remedy="Give one of them.")
         place = Place(archive, settings.storage_options())
-        return api.subject(database, archive=place, scratch=settings.path("scratch"), jobs=settings.number("jobs"))
+        return api.subject(
+            database, archive=place, as_is=as_is, scratch=settings.path("scratch"), jobs=settings.number("jobs")
+        )
     if database is None:
         raise UsageError(
             "there is no DATABASE to read", remedy="Name one, such as neo4j, or give --archive PATH, which holds one."
@@ -46,6 +51,7 @@ def subject_of(call: Call) -> Subject:
         repository=settings.place() if given else None,
         label=settings.text("backup"),
         from_source=settings.text("from_source"),
+        as_is=as_is,
         scratch=settings.path("scratch"),
         jobs=settings.number("jobs"),
     )

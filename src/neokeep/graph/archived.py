@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.files import explained, scratch_directory
 from neokeep.graph.opened import OpenedStore
-from neokeep.graph.pending import recovered_pages
+from neokeep.graph.pending import pending_log, recovered_pages
 from neokeep.neo4j.store.layout import FileKind, classify
 from neokeep.neo4j.store.pages import DirectoryPages
 
@@ -27,10 +27,13 @@ _READ = (FileKind.RECORD_STORE, FileKind.NEOSTORE, FileKind.TREE)
 
 
 @contextmanager
-def opened_archive(place: Place, *, scratch: Path | None, progress: Progress) -> Iterator[OpenedStore]:
+def opened_archive(
+    place: Place, *, as_is: bool = False, scratch: Path | None, progress: Progress
+) -> Iterator[OpenedStore]:
     """Open the database in an archive until the block ends: a path, a URL, or - for standard input.
 
-    Scratch takes its record stores and trees. A log that is not in the store yet is applied there.
+    Scratch takes its record stores and trees. A log that is not in the store yet is applied there, where the store is
+    not wanted `as_is`.
 
     Raises:
         UsageError: there are several archives at the place.
@@ -47,9 +50,14 @@ def opened_archive(place: Place, *, scratch: Path | None, progress: Progress) ->
         name = _unpack(place, staging, progress)
         state = examine_unpacked(staging, place.url)
         aligned, last = state.store_id.store_format == "aligned", state.last_transaction
-        if state.clean:
+        if state.clean or as_is:
+            known, pending = last if state.clean else None, None
+            if as_is:
+                pending = pending_log(staging.store, staging.log, aligned=aligned, scratch=scratch)
             with DirectoryPages(staging.store) as pages:
-                yield OpenedStore(place.url, name, pages, aligned, archive=place.url, last_transaction=last)
+                yield OpenedStore(
+                    place.url, name, pages, aligned, archive=place.url, last_transaction=known, pending=pending
+                )
         else:
             progress.say(f"applying the log in {place.url}")
             with recovered_pages(staging.store, staging.log, aligned=aligned, scratch=scratch) as (recovered, last):

@@ -25,7 +25,8 @@ class Subject:
     """A database, and where it is: at a stopped server, in a repository, or in an archive, which holds just one.
 
     Of a repository it is the backup with the label, or the newest state of the newest chain, of one source where there
-    are several. What has to be laid out lies below `scratch`, or where the system keeps temporary files.
+    are several. What has to be laid out lies below `scratch`, or where the system keeps temporary files. `as_is`: a log
+    that is not in the store yet is left aside; never of a repository, whose backups are nothing without their logs.
     """
 
     database: str | None
@@ -36,6 +37,7 @@ class Subject:
     scratch: Path | None = None
     jobs: int = 1
     archive: Place | None = None
+    as_is: bool = False
 
     def opened(self, progress: Progress) -> AbstractContextManager[OpenedStore]:
         """Open it until the block ends.
@@ -48,11 +50,13 @@ class Subject:
             IntegrityError: it cannot be read at all: a store file is missing, the log, backup or archive is damaged.
         """
         if self.archive is not None:
-            return opened_archive(self.archive, scratch=self.scratch, progress=progress)
+            return opened_archive(self.archive, as_is=self.as_is, scratch=self.scratch, progress=progress)
         if self.database is None:
             raise ValueError("no database was named")
         if self.source is not None:
-            return opened_database(self.source, self.database, scratch=self.scratch, progress=progress)
+            return opened_database(
+                self.source, self.database, as_is=self.as_is, scratch=self.scratch, progress=progress
+            )
         if self.repository is None:
             raise ValueError("neither a source nor a repository nor an archive was given")
         return opened_backup(
