@@ -11,14 +11,15 @@ import errno
 import fcntl
 import mmap
 import os
+import tempfile
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep.errors import AccessError, NeokeepError, RepositoryError, SpaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from typing_extensions import Buffer
 
@@ -131,6 +132,19 @@ def explained(doing: str, path: str | Path) -> Iterator[None]:
         yield
     except OSError as problem:
         raise explain(problem, doing, path) from problem
+
+
+@contextmanager
+def scratch_directory(work: str, below: Path | None) -> Iterator[Path]:
+    """Make a directory for one piece of work, in a place or where the system keeps such files; gone with the block.
+
+    Raises:
+        RepositoryError, AccessError, SpaceError: it cannot be made there.
+    """
+    with explained("work in", below or tempfile.gettempdir()):
+        folder = tempfile.TemporaryDirectory(prefix=f"neokeep-{work}-", dir=below)
+    with folder as path:
+        yield Path(path)
 
 
 def explain(problem: OSError, doing: str, path: str | Path) -> NeokeepError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from neokeep.artifact.options import OPTIONS as OF_ARCHIVES
 from neokeep.encryption.options import KEYS, of_keys
+from neokeep.graph.options import of_graphs
 from neokeep.option import (
     CHOICE,
     COUNT,
@@ -315,6 +316,7 @@ OPTIONS: tuple[Option, ...] = (
         ("verify",), default="false", in_environment=False, in_file=False,
     ),
     *OF_ARCHIVES,
+    *of_graphs(CHECKS),
     *OF_SERVER_FILES,
     Option(
         "depth", CHOICE,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from helpers.fuzzy import Fuzzy
 from neokeep.capture.checkpoint import choose_checkpoint
 from neokeep.errors import IntegrityError
-from neokeep.graph.pending import BLOCK, OverlaidPages, recovered_pages
+from neokeep.graph.pending import BLOCK, OverlaidPages, pending_log, recovered_pages
 from neokeep.neo4j.recovery.layout import FILES, Store
 from neokeep.neo4j.recovery.redo import redo
 from neokeep.neo4j.store.pages import DirectoryPages
@@ -37,6 +37,21 @@ def test_it_reads_as_it_will_be_once_it_is_recovered(tmp_path: Path, kernel: int
         assert last == fuzzy.logs[1].last_before + 3
     assert fuzzy.content() == before
     assert list(scratch.iterdir()) == []
+
+
+def test_a_pending_log_tells_how_much_is_not_in_the_store(tmp_path: Path) -> None:
+    fuzzy = Fuzzy(tmp_path / "fuzzy", 20)
+    before, scratch = fuzzy.content(), tmp_path / "scratch"
+    scratch.mkdir()
+    pending = pending_log(fuzzy.store, fuzzy.log, aligned=True, scratch=scratch)
+    assert pending.transactions == 2 + 3
+    with pending.applied() as pages:
+        name = FILES[Store.GROUP]
+        assert pages.read(name, 0, pages.size(name) or 0).tobytes() != before[name]
+    assert fuzzy.content() == before
+    assert list(scratch.iterdir()) == []
+    fuzzy.recover()
+    assert pending_log(fuzzy.store, fuzzy.log, aligned=True, scratch=scratch).transactions == 0
 
 
 def test_a_missing_store_file_is_named(tmp_path: Path) -> None:

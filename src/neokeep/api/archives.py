@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neokeep.api.places import SILENT, find_source, optional_path, repository_at
+from neokeep.api.places import SILENT, address_of, find_source, optional_path, repository_at
 from neokeep.errors import UsageError
 from neokeep.storage.place import Place
 from neokeep.workers import default_jobs
@@ -28,7 +28,7 @@ def inspect(place: Directory | Place) -> InspectReport:
     """
     from neokeep.artifact.inspect import inspect as inspect_archives
 
-    return inspect_archives(_place(place))
+    return inspect_archives(address_of(place))
 
 
 def load(
@@ -47,11 +47,11 @@ def load(
     if home is None:
         from neokeep.artifact.load import read_through
 
-        return read_through(_place(place), progress)
+        return read_through(address_of(place), progress)
     from neokeep.artifact.load import load as load_archive
 
     return load_archive(
-        _place(place),
+        address_of(place),
         Path(home),
         configuration_directory=None if configuration_directory is None else Path(configuration_directory),
         loaded_as=loaded_as,
@@ -90,7 +90,7 @@ def dump(
     if (home is None) == (repository is None):
         raise UsageError("a dump is made of one thing", remedy="Give either the home of a server or a repository.")
     wanted = Wanted(
-        to=_place(to_path),
+        to=address_of(to_path),
         format=format,
         indexes=indexes,
         overwrite=overwrite,
@@ -143,8 +143,4 @@ def ingest(
         scratch=optional_path(scratch),
         jobs=jobs or default_jobs(),
     )
-    return ingest_archives([_place(one) for one in given], repository_at(repository), order, progress)
-
-
-def _place(place: Directory | Place) -> Place:
-    return place if isinstance(place, Place) else Place(fspath(place))
+    return ingest_archives([address_of(one) for one in given], repository_at(repository), order, progress)

@@ -1,11 +1,11 @@
-"""The functions of neokeep.api that read graphs: of stopped databases and of backups."""
+"""The functions of neokeep.api that read graphs: of stopped databases, of backups and of archives."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neokeep.api.places import SILENT, find_source, optional_path, repository_at
+from neokeep.api.places import SILENT, address_of, find_source, optional_path, repository_at
 from neokeep.errors import UsageError
 from neokeep.workers import default_jobs
 
@@ -19,25 +19,38 @@ if TYPE_CHECKING:
 
 
 def subject(
-    database: str,
+    database: str | None = None,
     *,
     home: Directory | None = None,
     configuration_directory: Directory | None = None,
     repository: Repository | Place | Directory | None = None,
     label: str | None = None,
     from_source: str | None = None,
+    archive: Directory | Place | None = None,
+    as_is: bool = False,
     scratch: Directory | None = None,
     jobs: int | None = None,
 ) -> Subject:
-    """Name what the functions here read: a stopped database at `home`, or one in a repository.
+    """Name what the functions here read: a stopped database at `home`, one in a repository, or the one in an archive.
 
     Without a label it is the newest state of the newest chain. The log of a backup, and of a database that crashed, is
-    applied below `scratch`.
+    applied below `scratch`; an archive is unpacked there. `as_is`: the log of a stopped database or an archive is left
+    aside, and findings that are gone once it is applied are told apart.
     """
     from neokeep.graph.subject import Subject
 
-    if (home is None) == (repository is None):
-        raise UsageError("a home or a repository has to be given, and not both", remedy="Give one of them.")
+    if sum(place is not None for place in (home, repository, archive)) != 1:
+        raise UsageError("one of a home, a repository and an archive has to be given", remedy="Give one of them.")
+    if as_is and repository is not None:
+        raise UsageError(
+            "a backup was taken of a database that was changing, and is nothing without its log", remedy="Read it with."
+        )
+    if archive is not None and database is not None:
+        raise UsageError(
+            "an archive holds one database, so none can be chosen of it", remedy=f"Leave {database!r} out."
+        )
+    if archive is None and database is None:
+        raise UsageError("no database was named", remedy="Name it, or give an archive, which holds just one.")
     return Subject(
         database,
         source=None if home is None else find_source(home, configuration_directory),
@@ -46,6 +59,8 @@ def subject(
         from_source=from_source,
         scratch=optional_path(scratch),
         jobs=jobs or default_jobs(),
+        archive=None if archive is None else address_of(archive),
+        as_is=as_is,
     )
 
 

@@ -74,6 +74,11 @@ def place_of(place: Directory | Place) -> str | Place:
     return place if isinstance(place, Place) else fspath(place)
 
 
+def address_of(place: Directory | Place) -> Place:
+    """Take a place as it is, or make one of a path or URL."""
+    return place if isinstance(place, Place) else Place(fspath(place))
+
+
 def paths_of(files: Sequence[Directory]) -> tuple[Path, ...]:
     """Take a list of files."""
     return tuple(map(Path, checked_list(files)))

@@ -7,12 +7,10 @@ recovered natively and streamed; what recovery changes invalidates the indexes, 
 
 from __future__ import annotations
 
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep.artifact.examine import Examined, examine
@@ -22,6 +20,7 @@ from neokeep.artifact.outputs import Destination, find_destination
 from neokeep.artifact.pack import BACKUP, Packed, backup_metadata, pack
 from neokeep.artifact.reports import DumpReport
 from neokeep.errors import AccessError, LockedError, UsageError
+from neokeep.files import scratch_directory
 from neokeep.neo4j import locks
 from neokeep.neo4j.versions import kernel_version_name
 from neokeep.repository.reader import BlockReader
@@ -32,6 +31,7 @@ from neokeep.workers import processors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from neokeep.artifact.members import Members
     from neokeep.neo4j.source import Database, Source
@@ -101,8 +101,8 @@ def dump_server(source: Source, name: str, wanted: Wanted, progress: Progress) -
                 origin = _Origin(running=False, indexes=COPY if with_indexes else REBUILD)
                 return _write(members, places, found, destination, wanted, database.name, now, origin, began, progress)
             progress.say(f"recovery is due for {database.name}: it is captured and recovered in scratch")
-    with tempfile.TemporaryDirectory(prefix="neokeep-dump-", dir=wanted.scratch) as folder:
-        repository, label, running = _captured(source, database, Path(folder) / "repository", wanted, progress)
+    with scratch_directory("dump", wanted.scratch) as folder:
+        repository, label, running = _captured(source, database, folder / "repository", wanted, progress)
         plan = choose_plan(repository, database.name, label=label, from_source=None, home="")
         return _dump_plan(repository, plan, wanted, destination, now, began, progress, running=running)
 

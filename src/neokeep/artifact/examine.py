@@ -23,6 +23,8 @@ from neokeep.restore.recover import is_clean
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from neokeep.restore.swap import Staging
+
 
 @dataclass(frozen=True, slots=True)
 class Examined:
@@ -59,6 +61,21 @@ def examine(store: Path, log: Path) -> Examined:
         last_commit_time=datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None,
         clean=is_clean(log),
     )
+
+
+def examine_unpacked(staging: Staging, what: str) -> Examined:
+    """Look at what an archive was unpacked to, and tell what is wrong of `what`: the files are gone by then.
+
+    Raises:
+        SourceError, IntegrityError: see `examine`.
+    """
+    try:
+        return examine(staging.store, staging.log)
+    except (SourceError, IntegrityError) as problem:
+        message = problem.message
+        for folder in (staging.store, staging.log):
+            message = message.replace(str(folder), what)
+        raise type(problem)(message, remedy=problem.remedy) from problem
 
 
 def require_loadable(found: Examined, what: str, server: Neo4jVersion | None) -> tuple[str, ...]:

@@ -5,14 +5,13 @@ The scratch directory takes the log and the blocks that the log changes, never t
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep.capture.checkpoint import choose_checkpoint
 from neokeep.errors import IntegrityError
+from neokeep.files import scratch_directory
 from neokeep.image.lazy import LazyFiles
 from neokeep.neo4j.store.layout import NEOSTORE, rebuildable
 from neokeep.repository.contents import file_list
@@ -23,6 +22,7 @@ from neokeep.restore.write import Owner, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from neokeep.progress import Progress
     from neokeep.repository.manifest import FileEntry
@@ -51,8 +51,8 @@ def clean_image(
         IntegrityError: it does not hold together, or a block or segment is missing or damaged.
     """
     base = plan.base
-    with tempfile.TemporaryDirectory(prefix="neokeep-dump-", dir=scratch) as folder:
-        store, log = Path(folder) / "store", Path(folder) / "log"
+    with scratch_directory("dump", scratch) as folder:
+        store, log = folder / "store", folder / "log"
         store.mkdir()
         log.mkdir()
         files, floor = file_list(reader, base), base.end.transaction or 0

@@ -7,7 +7,6 @@ leaves no backup, and its blocks are collected. No chain goes on with what was i
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from neokeep.capture.full import Effort, commit_full, image_manifest
 from neokeep.capture.logs import LogFollower
 from neokeep.capture.void import CaptureVoid
 from neokeep.errors import IntegrityError, NeokeepError, SourceError, UsageError
+from neokeep.files import scratch_directory
 from neokeep.neo4j.artifact.read import open_artifact
 from neokeep.neo4j.names import require_database_name
 from neokeep.reports import Failure
@@ -149,8 +149,8 @@ def _ingest_one(
         progress.begin(f"reading {url}", artifact.header.size or 0)
         writer = BlockWriter(repository)
         try:
-            with tempfile.TemporaryDirectory(prefix="neokeep-ingest-", dir=order.scratch) as folder:
-                log = Path(folder) / "log"
+            with scratch_directory("ingest", order.scratch) as folder:
+                log = folder / "log"
                 log.mkdir()
                 content = Intake(artifact, source, writer, log, progress).run(order.jobs)
                 manifest, image = _manifest(found, artifact.header, database, content, log, writer, order, effort)

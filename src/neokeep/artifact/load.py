@@ -7,30 +7,27 @@ in one step. Neo4j's own load checks none of this.
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from neokeep.artifact.examine import examine, require_loadable
+from neokeep.artifact.examine import examine_unpacked, require_loadable
 from neokeep.artifact.inspect import describe
 from neokeep.artifact.naming import database_name, require_full
-from neokeep.artifact.places import Found, find_all, opened
+from neokeep.artifact.places import find_one, opened
 from neokeep.artifact.reports import LoadReport
 from neokeep.artifact.unpack import unpack
-from neokeep.errors import IntegrityError, SourceError, UsageError
 from neokeep.neo4j.artifact.read import open_artifact
 from neokeep.neo4j.source import SYSTEM_DATABASE
 from neokeep.neo4j.versions import kernel_version_name
 from neokeep.restore.target import Target, find_target, how_to_open, replacement, require_space, target_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from neokeep.artifact.examine import Examined
+    from neokeep.artifact.places import Found
     from neokeep.artifact.unpack import Unpacked
     from neokeep.neo4j.artifact.read import Artifact
     from neokeep.progress import Progress
-    from neokeep.restore.swap import Staging
     from neokeep.storage.place import Place
 
 _PIECE = 1024 * 1024
@@ -54,7 +51,7 @@ def load(
         IntegrityError, SpaceError, AccessError: what it says; the target is as it was.
     """
     began = time.monotonic()
-    found = _only(place)
+    found = find_one(place)
     source = target_source(home, configuration_directory)
     with opened(found.place) as stream:
         artifact = open_artifact(stream)
@@ -67,8 +64,7 @@ def load(
                 if header.size is not None:
                     require_space(target, f"loading {place.url}", {"store": header.size})
                 unpacked = unpack(artifact, new.staging, new.owner, progress)
-                with _told_of(place.url, new.staging):
-                    state = examine(new.staging.store, new.staging.log)
+                state = examine_unpacked(new.staging, place.url)
                 steps = require_loadable(state, place.url, source.version)
         finally:
             progress.end()
@@ -83,7 +79,7 @@ def read_through(place: Place, progress: Progress) -> LoadReport:
         IntegrityError: it is damaged, cut off or unsafe.
     """
     began = time.monotonic()
-    found = _only(place)
+    found = find_one(place)
     with opened(found.place) as stream:
         artifact = open_artifact(stream)
         progress.begin(f"reading {place.url}", artifact.header.size or 0)
@@ -115,28 +111,6 @@ def read_through(place: Place, progress: Progress) -> LoadReport:
         seconds=round(time.monotonic() - began, 3),
         next_steps=(),
     )
-
-
-@contextmanager
-def _told_of(what: str, staging: Staging) -> Iterator[None]:
-    """Have what is wrong with unpacked files told of the archive: they are gone when somebody reads it."""
-    try:
-        yield
-    except (SourceError, IntegrityError) as problem:
-        message = problem.message
-        for folder in (staging.store, staging.log):
-            message = message.replace(str(folder), what)
-        raise type(problem)(message, remedy=problem.remedy) from problem
-
-
-def _only(place: Place) -> Found:
-    found = find_all(place)
-    if len(found) != 1:
-        raise UsageError(
-            f"there are {len(found)} archives at {place.url}",
-            remedy="Name one of them; 'neokeep inspect' lists them." if found else "Name a .dump or .backup file.",
-        )
-    return found[0]
 
 
 def _loaded(

@@ -48,6 +48,13 @@ def database_name(header: ArtifactHeader, found: Found, loaded_as: str | None) -
     return name.lower()
 
 
+def archived_name(header: ArtifactHeader, found: Found) -> str:
+    """Tell what the database was called: what its header says, else what its file is called after, for reports."""
+    if header.metadata is not None:
+        return header.metadata.database
+    return "unnamed" if found.name == STANDARD else _stem(found.name)
+
+
 def _same(name: str, database: str) -> str:
     if name != database:
         raise UsageError(

@@ -128,6 +128,22 @@ def opened(place: Place) -> Iterator[Source]:
             os.close(descriptor)
 
 
+def find_one(place: Place) -> Found:
+    """Find the one archive at an address.
+
+    Raises:
+        UsageError: there are several, or none in a folder.
+        SourceError: there is none.
+    """
+    found = find_all(place)
+    if len(found) != 1:
+        raise UsageError(
+            f"there are {len(found)} archives at {place.url}",
+            remedy="Name one of them; 'neokeep inspect' lists them." if found else "Name a .dump or .backup file.",
+        )
+    return found[0]
+
+
 def find_all(place: Place) -> list[Found]:
     """List the archives at an address, sorted by name: one file, or all `.dump` and `.backup` files below a folder.
 

@@ -43,8 +43,18 @@ class Unpacked:
     left_out: list[str] = field(default_factory=list)
 
 
-def unpack(artifact: Artifact, staging: Staging, owner: Owner, progress: Progress) -> Unpacked:
-    """Write all files of an archive below the directories of a staging, which exist and are empty.
+def unpack(
+    artifact: Artifact,
+    staging: Staging,
+    owner: Owner,
+    progress: Progress,
+    *,
+    wanted: Callable[[str], bool] | None = None,
+    durable: bool = True,
+) -> Unpacked:
+    """Write the files of an archive below the directories of a staging, which exist and are empty.
+
+    All of them, or the logs and those store files whose paths are `wanted`; it is read to its end all the same.
 
     Raises:
         IntegrityError: the archive is damaged, cut off or unsafe; the directories are not complete then.
@@ -56,7 +66,7 @@ def unpack(artifact: Artifact, staging: Staging, owner: Owner, progress: Progres
     try:
         with artifact.entries() as (entries, read_into):
             for entry in entries:
-                path = _place(entry, staging)
+                path = _place(entry, staging, wanted)
                 if path is None:
                     done.left_out.append(entry.path)
                     continue
@@ -71,19 +81,22 @@ def unpack(artifact: Artifact, staging: Staging, owner: Owner, progress: Progres
                     done.size += entry.size
     finally:
         buffer.close()
-    _sync(done.paths)
-    for folder in directories:
-        with explained("write", folder):
-            fsync_directory(folder)
+    if durable:
+        _sync(done.paths)
+        for folder in directories:
+            with explained("write", folder):
+                fsync_directory(folder)
     return done
 
 
-def _place(entry: TarEntry, staging: Staging) -> Path | None:
-    """Say where an entry belongs; None for what a server leaves behind and must not find again."""
+def _place(entry: TarEntry, staging: Staging, wanted: Callable[[str], bool] | None) -> Path | None:
+    """Say where an entry belongs; None for what is not wanted, or what a server must not find again."""
     require_foreign(entry)
     if is_log_name(entry.path):
         return staging.log / entry.path
     if not entry.is_directory and classify(entry.path) is FileKind.NEVER:
+        return None
+    if wanted is not None and (entry.is_directory or not wanted(entry.path)):
         return None
     return staging.store / entry.path
 

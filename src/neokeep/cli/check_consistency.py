@@ -1,13 +1,13 @@
-"""`neokeep check-consistency`: whether the graph in a store or a backup is whole."""
+"""`neokeep check-consistency`: whether the graph in a store, a backup or an archive is whole."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from neokeep.cli.command import Argument, Call, Command
+from neokeep.cli.command import Call, Command
 from neokeep.cli.output import Outcome
-from neokeep.cli.subject import subject_of
+from neokeep.cli.subject import DATABASE, subject_of
 from neokeep.errors import InconsistentError
 from neokeep.units import format_count, format_duration
 
@@ -23,7 +23,9 @@ def run(call: Call) -> Outcome:
     from neokeep import api
 
     report = api.check_consistency(
-        subject_of(call), report_path=call.settings.path("report_path"), progress=call.progress
+        subject_of(call, as_is=call.settings.switch("as_is")),
+        report_path=call.settings.path("report_path"),
+        progress=call.progress,
     )
     return Outcome(report, partial(show, report), failure_of(report))
 
@@ -35,25 +37,35 @@ def failure_of(report: ConsistencyReport) -> InconsistentError | None:
     remedy = "Keep this store as it is, and restore a backup that is whole."
     if report.label is not None:
         remedy = "Check older backups, and the database itself: a backup holds what the database held."
-    found = f"{_number(report.inconsistencies)} of {format_count(len(report.kinds), 'kind')}"
+    if report.archive is not None:
+        remedy = "Check older archives, and the database itself: an archive holds what the database held."
+    kinds = sum(kind.count > kind.explained for kind in report.kinds)
+    found = f"{_number(report.inconsistencies - report.explained)} of {format_count(kinds, 'kind')}"
     return InconsistentError(f"{report.subject} is not whole: {found}", remedy=remedy)
 
 
 def show(report: ConsistencyReport, page: Page) -> None:
+    from neokeep.consistency.reporting import explanation_of, found_of
+
     counted = f"{format_count(report.nodes, 'node')}, {format_count(report.relationships, 'relationship')}"
     state = "" if report.last_transaction is None else f", as of transaction {report.last_transaction}"
+    if report.not_applied:
+        state = f" as it is, without {format_count(report.not_applied, 'transaction')} of its log"
     page.line(f"Checked {report.database}{state}: {counted} in {format_duration(report.seconds)}")
     page.line(f"  {report.subject}")
-    page.line()
-    if report.ok:
+    if not report.inconsistencies:
+        page.line()
         page.line("No inconsistencies.")
-    for kind in report.kinds:
-        page.line(f"{kind.code}: {kind.count}. {kind.what} {kind.consequence}")
-        own = [one for one in report.findings if one.code == kind.code][:SHOWN]
-        for one in own:
-            page.line(f"  {one.store} {one.record}: {one.detail}")
-        if len(own) < kind.count:
-            page.line(f"  and {kind.count - len(own)} more; --report-path or --output json tells them")
+    elif report.ok:
+        page.line()
+        page.line("No inconsistencies that the log does not explain.")
+    for line in found_of(report, explained=False, most=SHOWN):
+        page.line(line)
+    if report.explained:
+        page.line()
+        page.line(explanation_of(report))
+    for line in found_of(report, explained=True, most=SHOWN):
+        page.line(line)
 
 
 def _number(count: int) -> str:
@@ -63,17 +75,18 @@ def _number(count: int) -> str:
 COMMANDS = (
     Command(
         "check-consistency",
-        "Say whether the graph in a database or a backup is whole.",
+        "Say whether the graph in a database, a backup or an archive is whole.",
         "Read all records and say whether the graph is whole: relationships and the chains they are in, groups, "
         "properties and their values, labels, tokens and the schema. Of a stopped database at --home; with --backup or "
-        "--from-source, of a backup. A log that is not in the store yet, as with backups and after a crash, is applied "
-        "in scratch first. No Neo4j and no Java are needed, and nothing is changed. Findings are told by code and "
-        "record, see docs/consistency.md.",
+        "--from-source, of a backup; with --archive, of a .dump or a full .backup. A log that is not in the store yet, "
+        "as with backups and after a crash, is applied in scratch first. No Neo4j and no Java are needed, and nothing "
+        "is changed. Findings are told by code and record, see docs/consistency.md.",
         (
             "neokeep check-consistency neo4j --home /var/lib/neo4j",
             "neokeep check-consistency neo4j --backup neo4j-20261122-173015F --repo /backup/neo4j",
+            "neokeep check-consistency --archive /backup/neo4j.dump",
         ),
         run,
-        (Argument("database", "DATABASE", "The database; of a repository, by the name that it had there."),),
+        (DATABASE,),
     ),
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
+from neokeep.consistency.explained import ExplainedByLog
 from neokeep.consistency.reporting import report_of
 from neokeep.consistency.run import check_store
 
@@ -22,5 +24,11 @@ def check(subject: Subject, *, progress: Progress) -> ConsistencyReport:
     """
     began = time.monotonic()
     with subject.opened(progress) as store:
-        checked = check_store(store.pages, aligned=store.aligned, progress=progress)
+        find = partial(check_store, aligned=store.aligned, progress=progress)
+        explains = None
+        if store.pending is not None and store.pending.transactions:
+            progress.say(f"looking at {store.database} with its log applied first, to know what that explains")
+            with store.pending.applied() as pages:
+                explains = ExplainedByLog(find(pages).findings)
+        checked = find(store.pages, explains=explains)
     return report_of(checked, store, seconds=round(time.monotonic() - began, 3))

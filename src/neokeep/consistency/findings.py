@@ -1,4 +1,7 @@
-"""Collecting what a check finds: all of it is counted, and so many of each kind are kept as KEPT says."""
+"""Collecting what a check finds: all of it is counted, and so many of each kind are kept as KEPT says.
+
+Findings that a log explains which is not in the store yet are counted and kept apart.
+"""
 
 from __future__ import annotations
 
@@ -6,50 +9,76 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from neokeep.neo4j.recovery.layout import FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
 
     from neokeep.neo4j.recovery.layout import Store
     from neokeep.neo4j.store.damage import Damage
-    from neokeep.neo4j.store.pages import Numbers
+    from neokeep.neo4j.store.pages import Flags, Numbers
+
+    Explains = Callable[[Store, Numbers], Flags]
 
 KEPT = 1000
-"""Findings of a kind that are kept."""
+"""Findings of a kind that are kept, and as many of those that a log explains."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: its kind, the file and the record, and what is there."""
+    """One thing that is wrong: its kind, the file and the record, what is there, and whether a log explains it."""
 
     code: str
     store: str
     record: int
     detail: str
+    explained: bool = False
 
 
 @dataclass(slots=True)
 class Findings:
-    """What was found so far: how many by kind, and the first of each kind."""
+    """What was found so far: how many by kind, how many of them a log explains, and the first of each kind.
+
+    `explains` tells of which records a log does; without one, of none.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     kept: list[Finding] = field(default_factory=list)
+    explained: Counter[str] = field(default_factory=Counter)
+    explains: Explains | None = None
 
     def add(self, code: str, store: Store, record: int, detail: str) -> None:
         """Note one."""
-        self.counts[code] += 1
-        if self.counts[code] <= KEPT:
-            self.kept.append(Finding(code, FILES[store], record, detail))
+        # What is in the detail is not to be filled in.
+        self.add_each(code, store, np.array([record], np.int64), "{0}", np.array([detail], np.object_))
 
-    def add_each(self, code: str, store: Store, records: Numbers, text: str, *values: Numbers) -> None:
+    def add_each(
+        self,
+        code: str,
+        store: Store,
+        records: Numbers,
+        text: str,
+        *values: Numbers | NDArray[np.object_],
+    ) -> None:
         """Note one for each record; `{0}`, `{1}` in the text stand for what is in `values` for that record."""
-        room = max(0, KEPT - self.counts[code])
-        self.counts.update({code: len(records)} if len(records) else {})
-        shown = [column[:room].tolist() for column in values]
-        for row, record in enumerate(records[:room].tolist()):
-            detail = text.format(*(column[row] for column in shown))
-            self.kept.append(Finding(code, FILES[store], record, detail))
+        if not len(records):
+            return
+        explained = np.zeros(len(records), np.bool_) if self.explains is None else self.explains(store, records)
+        for flag in (False, True):
+            rows = np.flatnonzero(explained == flag)
+            known = self.explained[code] if flag else self.counts[code] - self.explained[code]
+            kept = rows[: max(0, KEPT - known)]
+            shown = [column[kept].tolist() for column in values]
+            for row, record in enumerate(records[kept].tolist()):
+                detail = text.format(*(column[row] for column in shown))
+                self.kept.append(Finding(code, FILES[store], record, detail, flag))
+            if len(rows):
+                self.counts[code] += len(rows)
+                self.explained.update({code: len(rows)} if flag else {})
 
     def add_damages(self, damages: Iterable[Damage]) -> None:
         """Note what reading met."""

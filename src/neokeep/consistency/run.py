@@ -15,7 +15,7 @@ from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store.graph import GraphReader
 
 if TYPE_CHECKING:
-    from neokeep.consistency.findings import Findings
+    from neokeep.consistency.findings import Explains, Findings
     from neokeep.neo4j.store.pages import RecordTable, StorePages
     from neokeep.progress import Progress
 
@@ -29,13 +29,14 @@ class Checked:
     findings: Findings
 
 
-def check_store(pages: StorePages, *, aligned: bool, progress: Progress) -> Checked:
-    """Check all records of a clean store in format `aligned` or `standard`.
+def check_store(pages: StorePages, *, aligned: bool, progress: Progress, explains: Explains | None = None) -> Checked:
+    """Check all records of a store in format `aligned` or `standard`: a clean one, or with what explains findings.
 
     Raises:
         IntegrityError: a store file is missing, or does not say how large its records are.
     """
     state = State(GraphReader(pages, aligned=aligned))
+    state.findings.explains = explains
     nodes, relationships = state.tables[Store.NODE], state.tables[Store.RELATIONSHIP]
     progress.begin("checking the graph", _bytes(relationships) + _bytes(nodes))
     try:

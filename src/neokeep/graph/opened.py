@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 from neokeep.neo4j.store.graph import GraphReader
 
 if TYPE_CHECKING:
+    from neokeep.graph.pending import PendingLog
     from neokeep.neo4j.store.pages import StorePages
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedStore:
-    """A store with its log in it.
+    """A store with its log in it; or as it lies there, then `pending` is what its log holds beside it.
 
-    `subject` names it for people. `label` is that of the backup, and `last_transaction` the last one that is in it
-    where that was found out on the way.
+    `subject` names it for people. `label` is that of the backup, `archive` the address of the archive, and
+    `last_transaction` the last one that is in it where that was found out on the way.
     """
 
     subject: str
@@ -29,6 +30,8 @@ class OpenedStore:
     aligned: bool
     label: str | None = None
     last_transaction: int | None = None
+    archive: str | None = None
+    pending: PendingLog | None = None
 
     def reader(self) -> GraphReader:
         """Read the graph.

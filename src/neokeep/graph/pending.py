@@ -1,31 +1,64 @@
-"""A stopped store whose log is not in it yet, read as it will be once Neo4j has recovered it. Nothing there is written.
+"""A stopped store whose log is not in it yet. Nothing there is written.
 
-Blocks that the log changes are copied to sparse files in scratch, each once, and the log is applied there. What is read
-comes from the store itself, with these blocks over it. Scratch takes what the log changes, not the store.
+It is read as it will be once Neo4j has recovered it: blocks that the log changes are copied to sparse files in scratch,
+each once, and the log is applied there. What is read comes from the store itself, with these blocks over it. Scratch
+takes what the log changes, not the store.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neokeep.capture.checkpoint import choose_checkpoint
 from neokeep.errors import IntegrityError
-from neokeep.files import explained
+from neokeep.files import explained, scratch_directory
 from neokeep.neo4j.recovery.layout import FILES
 from neokeep.neo4j.store.pages import DirectoryPages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from neokeep.neo4j.store.pages import Bytes, Flags, Numbers
 
 BLOCK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLog:
+    """The log of a stopped database, of which so many transactions are not in the store yet, or not as a whole."""
+
+    store_directory: Path
+    log_directory: Path
+    aligned: bool
+    scratch: Path | None
+    transactions: int
+
+    @contextmanager
+    def applied(self) -> Iterator[OverlaidPages]:
+        """Apply it in scratch: the pages of the store as it will be, until the block ends."""
+        place = (self.store_directory, self.log_directory)
+        with recovered_pages(*place, aligned=self.aligned, scratch=self.scratch) as (pages, _):
+            yield pages
+
+
+def pending_log(store_directory: Path, log_directory: Path, *, aligned: bool, scratch: Path | None) -> PendingLog:
+    """Find what the log of a stopped database holds that is not in its store; nothing of a clean one.
+
+    Raises:
+        IntegrityError: it is damaged.
+    """
+    # Compiled code takes a moment to load, which a check of a clean store need not wait for.
+    from neokeep.neo4j.recovery.log import read_parts
+
+    parts = read_parts(log_directory, choose_checkpoint(log_directory).position)
+    transactions = sum(len(part.ends) for part in parts)
+    return PendingLog(store_directory, log_directory, aligned, scratch, transactions)
 
 
 class OverlaidPages:
@@ -107,12 +140,12 @@ def recovered_pages(
 
     parts = read_parts(log_directory, choose_checkpoint(log_directory).position)
     with (
-        tempfile.TemporaryDirectory(prefix="neokeep-check-", dir=scratch) as folder,
+        scratch_directory("check", scratch) as folder,
         DirectoryPages(store_directory) as below,
     ):
-        pages = OverlaidPages(below, Path(folder))
+        pages = OverlaidPages(below, folder)
         try:
-            with StoreFiles(Path(folder), aligned=aligned, bring=pages.bring) as files:
+            with StoreFiles(folder, aligned=aligned, bring=pages.bring) as files:
                 redo_files(files, parts)
             yield pages, parts[-1].last_transaction
         finally:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.errors import LockedError
 from neokeep.graph.opened import OpenedStore
-from neokeep.graph.pending import recovered_pages
+from neokeep.graph.pending import pending_log, recovered_pages
 from neokeep.neo4j.store.pages import DirectoryPages
 from neokeep.restore.recover import is_clean
 
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened_database(source: Source, name: str, *, scratch: Path | None, progress: Progress) -> Iterator[OpenedStore]:
+def opened_database(
+    source: Source, name: str, *, as_is: bool = False, scratch: Path | None, progress: Progress
+) -> Iterator[OpenedStore]:
     """Open a stopped database until the block ends.
 
     Where the log is not in the store yet, as after a crash, it is applied in files below `scratch`, or where the system
-    keeps temporary files: those take what the log changes.
+    keeps temporary files: those take what the log changes. Not so where it is wanted `as_is`.
 
     Raises:
         LockedError: it is open in a running server, or was opened before the block ended.
@@ -34,12 +36,13 @@ def opened_database(source: Source, name: str, *, scratch: Path | None, progress
     database = source.database(name)
     _require_stopped(database)
     subject, aligned = str(database.store_directory), database.store_format() == "aligned"
-    if is_clean(database.log_directory):
+    place, clean = (database.store_directory, database.log_directory), is_clean(database.log_directory)
+    if clean or as_is:
+        pending = pending_log(*place, aligned=aligned, scratch=scratch) if as_is else None
         with DirectoryPages(database.store_directory) as pages:
-            yield OpenedStore(subject, database.name, pages, aligned)
+            yield OpenedStore(subject, database.name, pages, aligned, pending=pending)
     else:
         progress.say(f"applying the log of {database.name}, which was not stopped in order, in scratch")
-        place = (database.store_directory, database.log_directory)
         with recovered_pages(*place, aligned=aligned, scratch=scratch) as (recovered, last):
             yield OpenedStore(subject, database.name, recovered, aligned, last_transaction=last)
     # What a server wrote meanwhile would look like damage.

@@ -6,13 +6,12 @@ the blocks that the log changes, not the store.
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep.capture.checkpoint import ChosenCheckpoint, choose_checkpoint
+from neokeep.files import scratch_directory
 from neokeep.image.lazy import LazyFiles
 from neokeep.neo4j.store.layout import rebuildable
 from neokeep.repository.contents import file_list
@@ -22,6 +21,7 @@ from neokeep.restore.write import Owner, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from neokeep.neo4j.recovery.pages import StoreFiles
     from neokeep.progress import Progress
@@ -62,8 +62,8 @@ def chain_image(
     Raises:
         IntegrityError: its log does not hold together, or a block or segment is missing or damaged.
     """
-    with tempfile.TemporaryDirectory(prefix="neokeep-image-", dir=scratch) as folder:
-        store, log = Path(folder) / "store", Path(folder) / "log"
+    with scratch_directory("image", scratch) as folder:
+        store, log = folder / "store", folder / "log"
         store.mkdir()
         log.mkdir()
         files = file_list(reader, chain.base)

@@ -7,11 +7,9 @@ restored into a scratch home, recovered there, and captured, with its indexes. T
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,6 +18,7 @@ from neokeep.capture.attempt import capture_once
 from neokeep.capture.options import CaptureOptions
 from neokeep.capture.reading import GentleReader, RateLimit
 from neokeep.errors import UsageError
+from neokeep.files import scratch_directory
 from neokeep.image.chain_image import chain_image
 from neokeep.image.recovered import recovered_files
 from neokeep.neo4j.source import find_source
@@ -40,6 +39,8 @@ from neokeep.units import format_count
 from neokeep.version import __version__
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from neokeep.neo4j.distribution import Distribution
     from neokeep.progress import Progress
     from neokeep.repository.chains import Chain, ChainEnd
@@ -142,8 +143,8 @@ def _natively(work: Work, end: ChainEnd) -> Content:
 
 def _with_neo4j(work: Work, end: ChainEnd, distribution: Distribution) -> Content:
     base, name = work.chain.base, work.chain.base.database
-    with tempfile.TemporaryDirectory(prefix="neokeep-consolidate-", dir=work.scratch) as folder:
-        home = Path(folder) / "home"
+    with scratch_directory("consolidate", work.scratch) as folder:
+        home = folder / "home"
         moment = Moment(transaction=work.chain.last_transaction)
         restore(work.repository, home, name, label=base.label, moment=moment, jobs=work.jobs, progress=work.progress)
         database = find_source(home).database(name)

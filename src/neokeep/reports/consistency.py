@@ -6,38 +6,53 @@ import msgspec
 
 
 class ConsistencyKind(msgspec.Struct, frozen=True, kw_only=True):
-    """How many findings of a kind there are; what they mean, and what is likely to come of them."""
+    """How many findings of a kind there are, and how many of them are gone once the log is applied.
+
+    What they mean, and what is likely to come of them.
+    """
 
     code: str
     count: int
+    explained: int
     what: str
     consequence: str
 
 
 class ConsistencyFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """One inconsistency: its kind, the store file and the id of the record, and what is there."""
+    """One inconsistency: its kind, the store file and the id of the record, and what is there.
+
+    `explained`: it is gone once the log is applied that was left aside.
+    """
 
     code: str
     store: str
     record: int
     detail: str
+    explained: bool
 
 
 class ConsistencyReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcome of `check-consistency`: `ok` where nothing was found. `findings` holds at most 1,000 of each kind.
+    """Outcome of `check-consistency`: `ok` where nothing was found but what is explained.
 
-    `label` is that of the backup; `last_transaction` the last one of the log that was applied first, for a backup and
-    for a database that was not stopped in order. Else they are null.
+    `not_applied` is the number of transactions in the log that were left aside, null without `--as-is`. Of the
+    `inconsistencies` so many are `explained` by that. `findings` holds at most 1,000 of each kind, and as many that are
+    explained.
+
+    `label` is that of the backup, `archive` the address of the archive; `last_transaction` the last one in what was
+    read, for a backup, an archive, and a database that was not stopped in order. Else they are null.
     """
 
     subject: str
     database: str
     label: str | None
+    archive: str | None
     last_transaction: int | None
+    not_applied: int | None
     ok: bool
     nodes: int
     relationships: int
     inconsistencies: int
+    explained: int
     kinds: tuple[ConsistencyKind, ...]
     findings: tuple[ConsistencyFinding, ...]
     seconds: float
