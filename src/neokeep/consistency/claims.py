@@ -3,8 +3,11 @@
 Each side claims things, such as "relationship 7 follows on 5 in the chain of node 3". Both sides claim the same if and
 only if the fingerprints of all claims have the same sum, modulo 2^64 (but for chance, which is as likely as two equal
 random numbers of 64 bits). So all chains are proven by reading each record once, in the order in which they lie; only
-where sums differ is everything looked up, to find the records. Fingerprints: the finalizer of SplitMix64 (Steele, Lea,
-Flood: Fast splittable pseudorandom number generators, 2014).
+where sums differ is everything looked up, to find the records.
+
+A fingerprint is the finalizer of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014)
+over the columns, each times a random odd number (multilinear hashing: Lemire, Kaser: Strongly universal string hashing
+is fast, 2014). Compiled code makes the same ones: proof/bits.py.
 """
 
 from __future__ import annotations
@@ -16,24 +19,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from neokeep.neo4j.store.pages import Numbers
 
 Fingerprints = NDArray[np.uint64]
 
-_STEP, _FIRST, _SECOND = (np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+MULTIPLIERS = (0x9E3779B97F4A7C15, 0xD1342543DE82EF95, 0xA0761D6478BD642F, 0xE7037ED1A0B428DB)
+"""One for each column."""
+START, FIRST, SECOND = 0x589965CC75374CC3, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _MASK = (1 << 64) - 1
 
 
 def fingerprints(*columns: Numbers | int) -> Fingerprints:
-    """Give a number of 64 bits for each row of the columns, which depends on all of them and on their order."""
-    mixed = np.zeros(1, np.uint64)
-    for column in columns:
-        mixed = (mixed + _STEP) ^ np.asarray(column, np.int64).astype(np.uint64)
-        mixed ^= mixed >> np.uint64(30)
-        mixed *= _FIRST
-        mixed ^= mixed >> np.uint64(27)
-        mixed *= _SECOND
-        mixed ^= mixed >> np.uint64(31)
+    """Give a number of 64 bits for each row of the columns, four at most, which depends on all and on their order."""
+    mixed = np.full(1, START, np.uint64)
+    for column, multiplier in zip(columns, MULTIPLIERS, strict=False):
+        mixed = mixed + np.atleast_1d(np.asarray(column, np.int64)).view(np.uint64) * np.uint64(multiplier)
+    mixed ^= mixed >> np.uint64(30)
+    mixed *= np.uint64(FIRST)
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= np.uint64(SECOND)
+    mixed ^= mixed >> np.uint64(31)
     return mixed
 
 
@@ -51,9 +58,18 @@ class Claims:
         """Add claims of the other side."""
         self._add(what, -1, columns)
 
+    def add(self, what: str, total: int) -> None:
+        """Add a sum of claims: of the one side, less those of the other."""
+        self.sums[what] = (self.sums.get(what, 0) + total) & _MASK
+
+    def merge(self, sums: Mapping[str, int]) -> None:
+        """Add the sums of another part of the store."""
+        for what, total in sums.items():
+            self.add(what, total)
+
     def _add(self, what: str, sign: int, columns: tuple[Numbers | int, ...]) -> None:
         total = int(fingerprints(*columns).sum()) if np.size(columns[0]) else 0
-        self.sums[what] = (self.sums.get(what, 0) + sign * total) & _MASK
+        self.add(what, sign * total)
 
     @property
     def agree(self) -> bool:

@@ -38,7 +38,7 @@ def check_groups(state: State) -> None:
             _claim_chain(state, held, chain)
     for batch in state.tables[STORE].batches(start=1):
         ids = batch.ids[columns.groups(batch.records).used]
-        orphans = ids[~state.met[STORE].has(ids)]
+        orphans = state.met[STORE].missed(ids)
         state.findings.add_each(Code.GROUP_ORPHAN, STORE, orphans, "no node and no group leads to it")
 
 
@@ -52,7 +52,7 @@ def find_groups(state: State) -> None:
 
 def _claim_chain(state: State, held: Groups, chain: int) -> None:
     rows = state.known.groups_of(held.owner, held.type)
-    first, counted = held.first[chain], state.known.group_degrees[rows, chain]
+    first, counted = held.first[chain], state.group_degrees[rows, chain]
     begins = first != NONE
     key = chain_key(begins, held.type, chain)
     state.claims.other("first", held.owner[begins], first[begins], key[begins])
@@ -85,7 +85,7 @@ def _check_next(state: State, held: Groups, ids: Numbers) -> None:
 
 def _find_chain(state: State, held: Groups, ids: Numbers, chain: int) -> None:
     first, external = held.first[chain], held.external[chain]
-    counted = state.known.group_degrees[state.known.groups_of(held.owner, held.type), chain]
+    counted = state.group_degrees[state.known.groups_of(held.owner, held.type), chain]
     empty = (first == NONE) & (counted > 0)
     state.findings.add_each(
         Code.GROUP_FIRST, STORE, ids[empty], f"it has no {_CHAINS[chain]}, but there are {{0}}", counted[empty]

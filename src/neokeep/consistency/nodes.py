@@ -28,13 +28,14 @@ def check_nodes(state: State, batch: Batch) -> tuple[Numbers, Numbers]:
     used = everything.used
     ids, heads = batch.ids[used], everything.relationship[used]
     dense = everything.dense[used]
-    _check_labels(state, ids, everything.labels[used])
+    check_labels(state, ids, everything.labels[used])
     _claim_sparse(state, ids[~dense], heads[~dense])
-    _check_dense(state, ids[dense], heads[dense])
+    check_dense(state, ids[dense], heads[dense])
     return ids, everything.property[used]
 
 
-def _check_labels(state: State, ids: Numbers, fields: Numbers) -> None:
+def check_labels(state: State, ids: Numbers, fields: Numbers) -> None:
+    """Check the labels of nodes by their label fields."""
     damages: list[Damage] = []
     found = labels_of(fields, ids, state.tables[Store.NODE_LABELS], damages, met=state.meet)
     state.findings.add_damages(damages)
@@ -52,7 +53,7 @@ def find_nodes(state: State, batch: Batch) -> None:
 
 
 def _claim_sparse(state: State, ids: Numbers, heads: Numbers) -> None:
-    counted = state.known.degrees[ids].astype(np.int64)
+    counted = state.degrees[ids].astype(np.int64)
     begins = heads != NONE
     state.claims.other("first", ids[begins], heads[begins], -1)
     told = begins | (counted > 0)
@@ -60,7 +61,7 @@ def _claim_sparse(state: State, ids: Numbers, heads: Numbers) -> None:
 
 
 def _find_sparse(state: State, ids: Numbers, heads: Numbers) -> None:
-    counted = state.known.degrees[ids]
+    counted = state.degrees[ids]
     empty = (heads == NONE) & (counted > 0)
     state.findings.add_each(
         Code.NODE_RELATIONSHIP, STORE, ids[empty], "it has no relationships, but {0} name it", counted[empty]
@@ -80,7 +81,8 @@ def _find_sparse(state: State, ids: Numbers, heads: Numbers) -> None:
     )  # fmt: skip
 
 
-def _check_dense(state: State, ids: Numbers, heads: Numbers) -> None:
+def check_dense(state: State, ids: Numbers, heads: Numbers) -> None:
+    """Check which groups dense nodes begin with."""
     rows = np.flatnonzero(heads != NONE)
     groups = columns.groups(state.tables[Store.GROUP].at(heads[rows]))
     wrong = rows[~(groups.used & (groups.owner == ids[rows]))]

@@ -89,5 +89,5 @@ def check_orphans(state: State) -> None:
         code = Code.PROPERTY_ORPHAN if store is STORE else Code.DYNAMIC_ORPHAN
         for batch in state.tables[store].batches(start=int(store in WITH_HEADER)):
             ids = batch.ids[records_in_use(store, batch.records)]
-            orphans = ids[~state.met[store].has(ids)]
+            orphans = state.met[store].missed(ids)
             state.findings.add_each(code, store, orphans, "nothing leads to it")

@@ -105,7 +105,7 @@ def _claim_side(state: State, held: Relationships, ids: Numbers, side: int) -> N
     sparse = first & ~dense
     claims.one("count", nodes[sparse], previous[sparse])
     # Values of the same type as the array: anything else is many times slower.
-    np.add.at(state.known.degrees, nodes, np.ones(len(nodes), np.int32))
+    np.add.at(state.degrees, nodes, np.ones(len(nodes), np.int32))
     _claim_dense(state, chosen(held, dense), ids[dense], side)
 
 
@@ -117,7 +117,7 @@ def _claim_dense(state: State, held: Relationships, ids: Numbers, side: int) -> 
     state.findings.add_each(
         Code.RELATIONSHIP_GROUP, STORE, ids[lost], "node {0} has no group for type {1}", nodes[lost], held.type[lost]
     )
-    np.add.at(known.group_degrees, (groups[~lost], kinds[~lost]), 1)
+    np.add.at(state.group_degrees, (groups[~lost], kinds[~lost]), 1)
     told = np.flatnonzero(held.is_first[side] & ~lost)
     told = told[~known.group_external[groups[told], kinds[told]]]
     state.claims.one("count", groups[told], kinds[told], held.previous[side][told])

@@ -1,4 +1,9 @@
-"""A check of one store: its passes in the order in which one needs what another has found."""
+"""A check of one store: it is proven to be whole, or else everything is looked up to say what is not.
+
+The proof reads a large store once, in parts, with compiled code (proof/). What it cannot prove, and a store that is
+smaller than the machine code takes to load, is looked up pass by pass, in the order in which one needs what another has
+found. So findings are the same however many workers there are.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from neokeep.consistency.nodes import check_nodes, find_nodes
 from neokeep.consistency.properties import check_orphans, check_properties
 from neokeep.consistency.relationships import check_relationships, find_relationships
 from neokeep.consistency.schema import check_schema, check_tokens
-from neokeep.consistency.state import State
+from neokeep.consistency.state import State, look_over
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store.graph import GraphReader
 
@@ -18,6 +23,9 @@ if TYPE_CHECKING:
     from neokeep.consistency.findings import Explains, Findings
     from neokeep.neo4j.store.pages import RecordTable, StorePages
     from neokeep.progress import Progress
+
+WORTH_PROVING = 32 << 20
+"""Bytes of records from which on a proof is quicker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +37,56 @@ class Checked:
     findings: Findings
 
 
-def check_store(pages: StorePages, *, aligned: bool, progress: Progress, explains: Explains | None = None) -> Checked:
-    """Check all records of a store in format `aligned` or `standard`: a clean one, or with what explains findings.
+def check_store(
+    pages: StorePages,
+    *,
+    aligned: bool,
+    progress: Progress,
+    jobs: int = 1,
+    explains: Explains | None = None,
+    worth_proving: int = WORTH_PROVING,
+) -> Checked:
+    """Check all records of a store in format `aligned` or `standard`, on so many threads.
+
+    It is a clean one, or given with what explains findings.
 
     Raises:
         IntegrityError: a store file is missing, or does not say how large its records are.
     """
-    state = State(GraphReader(pages, aligned=aligned))
+    reader = GraphReader(pages, aligned=aligned)
+    known = look_over(reader)
+    proven = None
+    if sum(map(_bytes, reader.tables.values())) >= worth_proving:
+        proven = _prove(State(reader, known, claiming=True), jobs, progress)
+    if proven is not None:
+        return proven
+    state = State(reader, known)
     state.findings.explains = explains
+    return _look_up(state, progress)
+
+
+def _prove(state: State, jobs: int, progress: Progress) -> Checked | None:
+    """Prove that a store is whole; None where it cannot be."""
+    # Compiled code takes a moment to load, which a small store need not wait for.
+    from neokeep.consistency.proof.plan import plan
+    from neokeep.consistency.proof.prove import prove
+
+    work = list(plan(state.tables))
+    progress.begin("checking the graph", sum(some.bytes for some in work))
+    try:
+        proof = prove(state, work, jobs=jobs, progress=progress)
+        if not proof.holds():
+            progress.say("the graph is not whole: everything is looked up, which takes longer")
+            return None
+    finally:
+        progress.end()
+    return Checked(proof.nodes, proof.relationships, state.findings)
+
+
+def _look_up(state: State, progress: Progress) -> Checked:
+    """Look at everything, and say what is not whole."""
     nodes, relationships = state.tables[Store.NODE], state.tables[Store.RELATIONSHIP]
-    progress.begin("checking the graph", _bytes(relationships) + _bytes(nodes))
+    progress.begin("looking up all records", _bytes(relationships) + _bytes(nodes))
     try:
         check_tokens(state)
         check_schema(state)

@@ -53,7 +53,9 @@ def check_schema(state: State) -> None:
 def _check_rule(state: State, rule: SchemaRule, rules: dict[int, SchemaRule]) -> None:
     said = rule.properties
     kind, entity = said.get("schemaRuleType"), said.get("schemaEntityType")
-    if kind not in _KINDS or entity not in _ENTITIES or not isinstance(said.get("name"), str):
+    # Of a damaged rule any of them may be an array.
+    texts = all(isinstance(one, str) for one in (kind, entity, said.get("name")))
+    if not texts or kind not in _KINDS or entity not in _ENTITIES:
         state.findings.add(Code.RULE, Store.SCHEMA, rule.id, f"its kind is {kind!r}, of {entity!r}")
         return
     for key, store in (("schemaEntityIds", _ENTITIES[entity]), ("schemaPropertyIds", Store.PROPERTY_KEY)):
@@ -63,10 +65,17 @@ def _check_rule(state: State, rule: SchemaRule, rules: dict[int, SchemaRule]) ->
                 state.findings.add(Code.RULE_REFERENCE, Store.SCHEMA, rule.id, detail)
     for mine, theirs in (("ownedIndex", "owningConstraint"), ("owningConstraint", "ownedIndex")):
         other = said.get(mine)
-        if other is not None and (other not in rules or rules[other].properties.get(theirs) not in (rule.id, None)):
+        if other is not None and not _is_of(rules, other, theirs, rule.id):
             detail = f"rule {said['name']!r} belongs together with {other}, which does not say so"
             state.findings.add(Code.RULE_INDEX, Store.SCHEMA, rule.id, detail)
 
 
-def _numbers(value: Any) -> list[int]:
-    return [int(number) for number in value.tolist()] if isinstance(value, np.ndarray) else []
+def _is_of(rules: dict[int, SchemaRule], other: Any, theirs: str, rule: int) -> bool:
+    if not isinstance(other, int) or other not in rules:
+        return False
+    back = rules[other].properties.get(theirs)
+    return back is None or (isinstance(back, int) and back == rule)
+
+
+def _numbers(value: Any) -> list[Any]:
+    return value.tolist() if isinstance(value, np.ndarray) else []

@@ -1,19 +1,20 @@
 """What the passes of a check share: the stores, what was found, and what is known of all records.
 
-Memory for each record of a store: two bits for a node and four bytes for its degree, a bit for a relationship, a
-property and a dynamic record, 35 bytes for a group.
+Memory for each record of a store: two bits for a node, a bit for a relationship, and 59 bytes for a group. Where all is
+looked up there are four bytes more for a node, and a bit for a property and a dynamic record.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neokeep.consistency.claims import Claims
 from neokeep.consistency.findings import Findings
-from neokeep.consistency.marks import Marks
+from neokeep.consistency.marks import ClaimedMarks, Marks
 from neokeep.neo4j.recovery.layout import DYNAMIC, Store
 from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.damage import Code
@@ -23,28 +24,29 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from neokeep.consistency.marks import Met
     from neokeep.neo4j.store.graph import GraphReader
     from neokeep.neo4j.store.pages import Flags, Numbers, RecordTable
 
 OUT, IN, LOOP = 0, 1, 2
-"""The chains of a group, as columns of `Known.group_degrees`."""
+"""The chains of a group, as columns of `State.group_degrees`."""
 TYPE_BITS = 16
+MET_STORES = (Store.PROPERTY, Store.GROUP, *DYNAMIC)
+"""Stores whose records something has to lead to, once."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Known:
     """What is known of all nodes and groups before relationships are looked at.
 
-    `group_keys` are sorted: owner and type of each group in use; `group_degrees` counts the relationships of each, a
-    row of three, and `group_external` tells which of those counts Neo4j keeps in the degrees file. `group_first` are
-    the relationships that groups name as the first of a chain.
+    `group_keys` are sorted: owner and type of each group in use; `group_external` tells, in a row of three, which of
+    its degrees Neo4j keeps in the degrees file. `group_first` are the relationships that groups name as the first of a
+    chain.
     """
 
     nodes: Marks
     dense: Marks
-    degrees: NDArray[np.int32]
     group_keys: Numbers
-    group_degrees: Numbers
     group_external: Flags
     group_first: Marks
 
@@ -57,17 +59,60 @@ class Known:
         return np.where(held, rows, -1)
 
 
-class State:
-    """One check on its way."""
+def look_over(reader: GraphReader) -> Known:
+    """Find out what there is of nodes and groups."""
+    nodes, groups, relationships = (reader.tables[store] for store in (Store.NODE, Store.GROUP, Store.RELATIONSHIP))
+    used, dense = Marks(nodes.count), Marks(nodes.count)
+    for batch in nodes.batches():
+        in_use, is_dense = columns.nodes_in_use(batch.records)
+        used.mark_range(batch.first, in_use)
+        dense.mark_range(batch.first, in_use & is_dense)
+    keys, external, first = [np.zeros(0, np.int64)], [np.zeros((0, 3), np.bool_)], Marks(relationships.count)
+    for batch in groups.batches(start=1):
+        own = columns.groups(batch.records)
+        keys.append((own.owner << TYPE_BITS | own.type)[own.used])
+        external.append(np.stack(own.external, axis=1)[own.used])
+        for begins in own.first:
+            first.mark(begins[own.used])
+    order = np.argsort(np.concatenate(keys), kind="stable")
+    return Known(used, dense, np.concatenate(keys)[order], np.concatenate(external)[order], first)
 
-    def __init__(self, reader: GraphReader) -> None:
+
+class State:
+    """A check on its way, or of a part of a store.
+
+    `met` are told the records that something leads to, `group_degrees` counts the relationships of each group: a row of
+    three.
+    """
+
+    def __init__(self, reader: GraphReader, known: Known, *, claiming: bool = False) -> None:
+        """Begin; `claiming` keeps no sets of what was met: whether all was, once, the claims tell in the end."""
         self.reader = reader
         self.tables: Mapping[Store, RecordTable] = reader.tables
+        self.known = known
         self.findings = Findings()
         self.claims = Claims()
+        self.met: Mapping[Store, Met] = {
+            store: ClaimedMarks(self.claims, store) if claiming else Marks(self.tables[store].count)
+            for store in MET_STORES
+        }
         self._named: dict[Store, Flags] = {}
-        self.met = {store: Marks(self.tables[store].count) for store in (Store.PROPERTY, Store.GROUP, *DYNAMIC)}
-        self.known = self._look_over()
+
+    def part(self) -> State:
+        """Begin a state for a part of the store, which claims."""
+        part = State(self.reader, self.known, claiming=True)
+        part._named = self._named
+        return part
+
+    @cached_property
+    def degrees(self) -> NDArray[np.int32]:
+        """The relationships of each node, as they are counted."""
+        return np.zeros(self.known.nodes.count, np.int32)
+
+    @cached_property
+    def group_degrees(self) -> Numbers:
+        """The relationships of each group, as they are counted: a row of three."""
+        return np.zeros((len(self.known.group_keys), 3), np.int64)
 
     def meet(self, store: Store, ids: Numbers) -> None:
         """Note that dynamic records belong to something; to a second thing they must not."""
@@ -81,31 +126,6 @@ class State:
             flags = self._named[store] = np.zeros(max(named, default=-1) + 2, np.bool_)
             flags[list(named)] = True
         return self._named[store]
-
-    def _look_over(self) -> Known:
-        nodes, groups, relationships = (self.tables[store] for store in (Store.NODE, Store.GROUP, Store.RELATIONSHIP))
-        used, dense = Marks(nodes.count), Marks(nodes.count)
-        for batch in nodes.batches():
-            held = columns.nodes(batch.records)
-            used.mark(batch.ids[held.used])
-            dense.mark(batch.ids[held.used & held.dense])
-        keys, external, first = [np.zeros(0, np.int64)], [np.zeros((0, 3), np.bool_)], Marks(relationships.count)
-        for batch in groups.batches(start=1):
-            own = columns.groups(batch.records)
-            keys.append((own.owner << TYPE_BITS | own.type)[own.used])
-            external.append(np.stack(own.external, axis=1)[own.used])
-            for begins in own.first:
-                first.mark(begins[own.used])
-        order = np.argsort(np.concatenate(keys), kind="stable")
-        return Known(
-            used,
-            dense,
-            np.zeros(nodes.count, np.int32),
-            np.concatenate(keys)[order],
-            np.zeros((len(order), 3), np.int64),
-            np.concatenate(external)[order],
-            first,
-        )
 
 
 def chain_key(dense: Flags, types: Numbers, chains: Numbers | int) -> Numbers:

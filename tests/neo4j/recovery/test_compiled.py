@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import neokeep
 from neokeep.neo4j.recovery import compiled
 from neokeep.neo4j.recovery.compiled import SOURCES, compiled_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKAGE = Path(compiled.__file__).parent
+PACKAGE = Path(neokeep.__file__).parent
 
 
 @pytest.fixture
@@ -28,9 +29,10 @@ def forgotten() -> Iterator[None]:
 
 
 def test_every_module_with_compiled_code_is_in_the_digest() -> None:
-    using = {path.stem for path in PACKAGE.glob("*.py") if "@compiled" in path.read_text(encoding="utf-8")}
-    assert using <= set(SOURCES)
-    assert all((PACKAGE / f"{name}.py").is_file() for name in SOURCES)
+    using = {path for path in PACKAGE.rglob("*.py") if "\n@compiled" in path.read_text(encoding="utf-8")}
+    named = {PACKAGE.joinpath(*name.split(".")).with_suffix(".py") for name in SOURCES}
+    assert using <= named
+    assert all(path.is_file() for path in named)
 
 
 def test_a_function_of_another_module_is_refused() -> None:

@@ -37,7 +37,20 @@ Numbers = NDArray[np.int64]
 Rows = NDArray[np.int64]
 """Numbers in rows and columns."""
 
-SOURCES = ("bits", "compiled", "images", "layout", "pages", "walk")
+_PACKAGE = Path(__file__).parents[2]
+SOURCES = (
+    "consistency.proof.bits",
+    "consistency.proof.chains",
+    "consistency.proof.entities",
+    "consistency.proof.values",
+    "neo4j.recovery.bits",
+    "neo4j.recovery.compiled",
+    "neo4j.recovery.images",
+    "neo4j.recovery.layout",
+    "neo4j.recovery.pages",
+    "neo4j.recovery.walk",
+)
+"""Modules below neokeep that compiled code is made from."""
 _TYPES = {
     "int": types.int64,
     "bool": types.boolean,
@@ -60,7 +73,7 @@ def compiled_part(function: _Function) -> _Function:
 
 
 def _compile(function: _Function, *, inner: bool) -> _Function:
-    if function.__module__.rpartition(".")[2] not in SOURCES:
+    if function.__module__.removeprefix(f"{_PACKAGE.name}.") not in SOURCES:
         raise AssertionError(f"{function.__module__} has to be in SOURCES, or stale machine code would be used")
     named = dict(function.__annotations__)
     result = _TYPES[named.pop("return")]
@@ -96,7 +109,7 @@ def _place() -> Path | None:
     digest = hashlib.blake2b(digest_size=16)
     try:
         for name in SOURCES:
-            digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
+            digest.update(_PACKAGE.joinpath(*name.split(".")).with_suffix(".py").read_bytes())
         place = cache_directory() / "compiled" / digest.hexdigest()
         place.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):

@@ -25,10 +25,15 @@ _STRING_BITS = np.array([8, 4, 4, 5, 5, 5, 6, 6, 6, 7, 8, 4, 4, *[8] * 19], np.i
 """Bits of a character, by the encoding of a short string."""
 
 
+def place_of_use(store: Store) -> tuple[int, int]:
+    """Tell which byte of a record says whether it is in use, and which of its bits: none is set when it is free."""
+    # Of a property bits 24 to 27 of the first block are its type.
+    return (0, 0x10) if store in DYNAMIC else (13, 15) if store is Store.PROPERTY else (0, 1)
+
+
 def records_in_use(store: Store, records: Bytes) -> Flags:
     """Tell which records, one a row, are in use."""
-    # Of a property bits 24 to 27 of the first block are its type: it has none when it is free.
-    place, mask = (0, 0x10) if store in DYNAMIC else (13, 15) if store is Store.PROPERTY else (0, 1)
+    place, mask = place_of_use(store)
     found: Flags = records[:, place] & mask != 0
     return found
 

@@ -8,6 +8,7 @@ their ids in any order. Memory is bounded by what a caller asks for at once and 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -50,12 +51,13 @@ class StorePages(Protocol):
 
 
 class DirectoryPages:
-    """The files of a database directory, held open until the block ends. Nothing is written."""
+    """The files of a database directory, held open until the block ends. Nothing is written; threads may share it."""
 
     def __init__(self, directory: Path, *, bring: Bring | None = None) -> None:
         self._directory = directory
         self._bring = bring
         self._open: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -76,12 +78,11 @@ class DirectoryPages:
     def read(self, name: str, offset: int, length: int) -> Bytes:
         """See StorePages.read."""
         if self._bring is not None:
-            self._bring(name, offset, length)
+            with self._lock:
+                self._bring(name, offset, length)
         buffer = np.empty(length, np.uint8)
-        descriptor = self._open.get(name)
         try:
-            if descriptor is None:
-                descriptor = self._open[name] = os.open(self._directory / name, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = self._descriptor(name)
             done = os.preadv(descriptor, [buffer.data], offset)
             while 0 < done < length:
                 more = os.preadv(descriptor, [buffer.data[done:]], offset + done)
@@ -91,6 +92,12 @@ class DirectoryPages:
         except OSError as error:
             raise explain(error, "read", self._directory / name) from error
         return buffer[:done]
+
+    def _descriptor(self, name: str) -> int:
+        with self._lock:
+            if name not in self._open:
+                self._open[name] = os.open(self._directory / name, os.O_RDONLY | os.O_CLOEXEC)
+            return self._open[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +133,15 @@ class RecordTable:
         step = max(1, most // per_page) * per_page
         end = self.count if stop is None else min(stop, self.count)
         for first in range(start // per_page * per_page, end, step):
-            records = self._stretch(first // per_page, -(-min(step, end - first) // per_page))
-            low, high = max(start - first, 0), min(end - first, len(records))
-            yield Batch(first + low, records[low:high])
+            begin = max(start, first)
+            yield Batch(begin, self.stretch(begin, min(first + step, end)))
+
+    def stretch(self, start: int, stop: int) -> Bytes:
+        """Read the records from `start`, which is in the file, to before `stop` or its end: uint8, a row each."""
+        page = start // self.geometry.per_page
+        end, before = min(stop, self.count), page * self.geometry.per_page
+        records = self._stretch(page, -(-(end - before) // self.geometry.per_page))
+        return records[start - before : end - before]
 
     def at(self, ids: Numbers) -> Bytes:
         """Read records by their ids, in any order and as often as asked: uint8, a row each.

@@ -113,6 +113,11 @@ def nodes(records: Bytes) -> Nodes:
     )
 
 
+def nodes_in_use(records: Bytes) -> tuple[Flags, Flags]:
+    """Tell which records of nodes are in use, and which are dense."""
+    return records[:, 0] & 1 != 0, records[:, 14] & 1 != 0
+
+
 def relationships(records: Bytes) -> Relationships:
     """Read records of relationships."""
     head, word, flags = _byte(records, 0), _int4(records, 9), _byte(records, 33)

@@ -1,0 +1,180 @@
+"""Doing the work of a plan: what one stretch of a store has to say, which is a handful of numbers where it is whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neokeep.consistency.nodes import check_dense, check_labels
+from neokeep.consistency.proof import chains, entities
+from neokeep.consistency.proof.chains import WHOLE
+from neokeep.consistency.proof.windows import Window, follow_all
+from neokeep.neo4j.recovery.layout import RECORD_BYTES, Store
+from neokeep.neo4j.recovery.meaning import place_of_use
+from neokeep.neo4j.store import records as columns
+from neokeep.neo4j.store.arrays import NotAnArray, stored_array
+from neokeep.neo4j.store.chains import dynamic_values
+from neokeep.neo4j.store.zones import zone_names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from neokeep.consistency.proof.plan import Work
+    from neokeep.consistency.state import State
+    from neokeep.neo4j.store.damage import Damage
+    from neokeep.neo4j.store.pages import Bytes, Numbers
+
+_SUMS = {"met": chains.MET, "link": chains.LINK, "first": chains.FIRST, "count": chains.COUNT, "degree": chains.DEGREE}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a stretch says: sums of claims by their kinds, how many are in use, and members of groups.
+
+    `members` are places in groups (row * 3 + chain), sorted, and `times` how many relationships are in each.
+    """
+
+    sums: Mapping[str, int]
+    nodes: int
+    relationships: int
+    members: Numbers
+    times: Numbers
+
+
+def prove_part(state: State, work: Work) -> Part | None:
+    """Do some work; None where something is not as it has to be, or cannot be told here."""
+    return _Prover(state.part()).prove(work)
+
+
+class _Prover:
+    """One part on its way."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._sums = np.zeros(len(_SUMS), np.int64)
+        self._found: dict[Store, int] = {Store.NODE: 0, Store.RELATIONSHIP: 0}
+        self._members = _numbers(0)
+        self._used = _numbers(4)
+        keys = state.names(Store.PROPERTY_KEY)
+        self._keys, self._stamps = keys.view(np.uint8), _numbers(len(keys))
+
+    def prove(self, work: Work) -> Part | None:
+        records = self._state.tables[work.store].stretch(work.start, work.stop).reshape(-1)
+        if work.used:
+            place, mask = place_of_use(work.store)
+            size = self._state.tables[work.store].geometry.record_bytes
+            chains.in_use(records, size, work.start, place, mask, work.store, self._sums)
+        elif not {Store.RELATIONSHIP: self._relationships, Store.NODE: self._nodes}[work.store](records, work.start):
+            return None
+        return self._part()
+
+    def _part(self) -> Part | None:
+        claims = self._state.claims
+        for what, place in _SUMS.items():
+            claims.add(what, int(self._sums[place]))
+        if self._state.findings.counts:
+            return None
+        members, times = np.unique(self._members, return_counts=True)
+        found = self._found
+        return Part(claims.sums, found[Store.NODE], found[Store.RELATIONSHIP], members, times)
+
+    def _relationships(self, records: Bytes, first: int) -> bool:
+        known, count = self._state.known, len(records) // RECORD_BYTES[Store.RELATIONSHIP]
+        heads, members, used = _numbers(count), _numbers(2 * count), _numbers(4)
+        outcome = entities.relationships(
+            records,
+            first,
+            known.nodes.count,
+            known.nodes.bits,
+            known.dense.bits,
+            self._state.names(Store.TYPE).view(np.uint8),
+            known.group_keys,
+            known.group_external.reshape(-1).view(np.uint8),
+            heads,
+            members,
+            self._sums,
+            used,
+        )
+        self._found[Store.RELATIONSHIP] = int(used[entities.FOUND])
+        self._members = members[: used[entities.MEMBERS]]
+        return outcome == WHOLE and self._properties(heads[: used[entities.HEADS]])
+
+    def _nodes(self, records: Bytes, first: int) -> bool:
+        rows = records.reshape(-1, RECORD_BYTES[Store.NODE])
+        heads, dense, elsewhere, used = (_numbers(size) for size in (len(rows), len(rows), len(rows), 4))
+        labels = self._state.names(Store.LABEL).view(np.uint8)
+        outcome = entities.nodes(records, first, labels, heads, dense, elsewhere, self._sums, used)
+        if outcome != WHOLE:
+            return False
+        self._found[Store.NODE] = int(used[entities.FOUND])
+        dense, elsewhere = dense[: used[entities.DENSE]], elsewhere[: used[entities.ELSEWHERE]]
+        check_dense(self._state, dense + first, columns.nodes(rows[dense]).relationship)
+        check_labels(self._state, elsewhere + first, columns.nodes(rows[elsewhere]).labels)
+        return self._properties(heads[: used[entities.HEADS]])
+
+    def _properties(self, heads: Numbers) -> bool:
+        return follow_all(self._state.tables[Store.PROPERTY], heads, _next_property, self._follow_properties)
+
+    def _follow_properties(self, window: Window, heads: Numbers) -> Numbers | None:
+        # Four blocks are the most that a record has.
+        most = 4 * (len(window.records) // RECORD_BYTES[Store.PROPERTY])
+        texts, arrays, left = _numbers(most), _numbers(most), _numbers(len(heads))
+        used = self._used
+        used[: chains.STAMP] = 0
+        outcome = chains.property_chains(
+            window.records,
+            window.first,
+            window.ids,
+            heads,
+            self._keys,
+            self._stamps,
+            len(zone_names()),
+            texts,
+            arrays,
+            left,
+            self._sums,
+            used,
+        )
+        if outcome != WHOLE:
+            return None
+        found = left[: used[chains.LEFT]]
+        whole = self._values(Store.STRINGS, texts[: used[chains.TEXTS]])
+        return found if whole and self._values(Store.ARRAYS, arrays[: used[chains.ARRAYS]]) else None
+
+    def _values(self, store: Store, heads: Numbers) -> bool:
+        table = self._state.tables[store]
+        return follow_all(table, heads, _next_dynamic, partial(self._follow_values, store))
+
+    def _follow_values(self, store: Store, window: Window, heads: Numbers) -> Numbers | None:
+        size = self._state.tables[store].geometry.record_bytes
+        arrays, left, used = _numbers(len(heads)), _numbers(len(heads)), _numbers(3)
+        outcome = chains.value_chains(
+            window.records, size, window.first, window.ids, heads, store, arrays, left, self._sums, used
+        )
+        if outcome != WHOLE or not self._are_arrays(arrays[: used[chains.ARRAYS]]):
+            return None
+        return left[: used[chains.LEFT]]
+
+    def _are_arrays(self, heads: Numbers) -> bool:
+        damages: list[Damage] = []
+        try:
+            for content in dynamic_values(self._state.tables[Store.ARRAYS], heads, damages):
+                stored_array(content or b"")
+        except NotAnArray:
+            return False
+        return not damages
+
+
+def _numbers(count: int) -> Numbers:
+    return np.zeros(count, np.int64)
+
+
+def _next_property(records: Bytes) -> Numbers:
+    return columns.properties(records).next
+
+
+def _next_dynamic(records: Bytes) -> Numbers:
+    return columns.dynamic(records).next
