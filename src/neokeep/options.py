@@ -7,6 +7,7 @@ Command line, environment, neokeep.toml and docs/reference.md are all generated 
 from __future__ import annotations
 
 from neokeep.artifact.options import OPTIONS as OF_ARCHIVES
+from neokeep.consistency.options import OPTIONS as OF_CHECKS
 from neokeep.encryption.options import KEYS, of_keys
 from neokeep.option import (
     CHOICE,
@@ -314,6 +315,7 @@ OPTIONS: tuple[Option, ...] = (
         ("verify",), default="false", in_environment=False, in_file=False,
     ),
     *OF_ARCHIVES,
+    *OF_CHECKS,
     *OF_SERVER_FILES,
     Option(
         "depth", CHOICE,

@@ -23,7 +23,10 @@ def run(call: Call) -> Outcome:
     from neokeep import api
 
     report = api.check_consistency(
-        subject_of(call), report_path=call.settings.path("report_path"), progress=call.progress
+        subject_of(call),
+        report_path=call.settings.path("report_path"),
+        scheduler=call.settings.text("scheduler"),
+        progress=call.progress,
     )
     return Outcome(report, partial(show, report), failure_of(report))
 
@@ -72,6 +75,7 @@ COMMANDS = (
         (
             "neokeep check-consistency neo4j --home /var/lib/neo4j",
             "neokeep check-consistency neo4j --backup neo4j-20261122-173015F --repo /backup/neo4j",
+            "neokeep check-consistency neo4j --home /shared/neo4j --scheduler tcp://scheduler:8786",
         ),
         run,
         (Argument("database", "DATABASE", "The database; of a repository, by the name that it had there."),),

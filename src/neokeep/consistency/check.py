@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from neokeep.reports import ConsistencyReport
 
 
-def check(subject: Subject, *, progress: Progress) -> ConsistencyReport:
+def check(subject: Subject, *, scheduler: str | None = None, progress: Progress) -> ConsistencyReport:
     """Say whether a graph is whole.
 
     Raises:
         LockedError, RepositoryError, SourceError, IntegrityError: it cannot be read, see Subject.opened.
+        UsageError, ConfigurationError, UnreachableError: workers of the scheduler cannot do it, see proof/spread.py.
     """
     began = time.monotonic()
     with subject.opened(progress) as store:
-        checked = check_store(store.pages, aligned=store.aligned, progress=progress, jobs=subject.jobs)
+        checked = check_store(
+            store.pages, aligned=store.aligned, progress=progress, jobs=subject.jobs, scheduler=scheduler
+        )
     return report_of(checked, store, seconds=round(time.monotonic() - began, 3))
