@@ -67,5 +67,5 @@ $(READY): pyproject.toml requirements-dev.txt
 	echo "setting up $(VENV) with $$($$python --version)"; \
 	[ -x $(RUN)/python ] || $$python -m venv $(VENV)
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@$(RUN)/python -m pip install --quiet --disable-pip-version-check -e '.[cloud,sftp,lab]' -c requirements-dev.txt
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check -e '.[cloud,sftp,distributed,lab]' -c requirements-dev.txt
 	@touch $(READY)

@@ -115,11 +115,11 @@ class ClockError(NeokeepError):
 
 
 class UnreachableError(NeokeepError):
-    """A storage does not answer, or its bucket is gone. It says nothing about what is stored there."""
+    """A storage or a scheduler does not answer, or a bucket is gone. It says nothing about what is stored there."""
 
     kind = "unreachable"
     exit_status = 20
-    meaning = "the storage of the repository does not answer, or its bucket or directory is gone"
+    meaning = "the storage of the repository, or a scheduler, does not answer, or its bucket or directory is gone"
 
 
 class WrongKeyError(NeokeepError):

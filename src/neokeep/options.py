@@ -7,6 +7,7 @@ Command line, environment, neokeep.toml and docs/reference.md are all generated 
 from __future__ import annotations
 
 from neokeep.artifact.options import OPTIONS as OF_ARCHIVES
+from neokeep.consistency.options import OPTIONS as OF_CHECKS
 from neokeep.encryption.options import KEYS, of_keys
 from neokeep.graph.options import of_graphs
 from neokeep.option import (
@@ -317,6 +318,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     *OF_ARCHIVES,
     *of_graphs(CHECKS),
+    *OF_CHECKS,
     *OF_SERVER_FILES,
     Option(
         "depth", CHOICE,

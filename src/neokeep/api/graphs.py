@@ -65,15 +65,22 @@ def subject(
 
 
 def check_consistency(
-    subject: Subject, *, report_path: Directory | None = None, progress: Progress = SILENT
+    subject: Subject,
+    *,
+    report_path: Directory | None = None,
+    scheduler: str | None = None,
+    progress: Progress = SILENT,
 ) -> ConsistencyReport:
-    """Say whether the graph is whole, and write that to a file where one is named."""
+    """Say whether the graph is whole, and write that to a file where one is named.
+
+    The workers of a dask scheduler share the work where its address is given: docs/consistency.md says what they need.
+    """
     from neokeep.consistency.check import check
     from neokeep.consistency.reporting import require_writable, write_report
 
     if report_path is not None:
         require_writable(Path(report_path))
-    report = check(subject, progress=progress)
+    report = check(subject, scheduler=scheduler, progress=progress)
     if report_path is not None:
         write_report(report, Path(report_path))
     return report

@@ -25,6 +25,7 @@ def run(call: Call) -> Outcome:
     report = api.check_consistency(
         subject_of(call, as_is=call.settings.switch("as_is")),
         report_path=call.settings.path("report_path"),
+        scheduler=call.settings.text("scheduler"),
         progress=call.progress,
     )
     return Outcome(report, partial(show, report), failure_of(report))
@@ -85,6 +86,7 @@ COMMANDS = (
             "neokeep check-consistency neo4j --home /var/lib/neo4j",
             "neokeep check-consistency neo4j --backup neo4j-20261122-173015F --repo /backup/neo4j",
             "neokeep check-consistency --archive /backup/neo4j.dump",
+            "neokeep check-consistency neo4j --home /shared/neo4j --scheduler tcp://scheduler:8786",
         ),
         run,
         (DATABASE,),

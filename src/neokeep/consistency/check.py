@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from neokeep.reports import ConsistencyReport
 
 
-def check(subject: Subject, *, progress: Progress) -> ConsistencyReport:
+def check(subject: Subject, *, scheduler: str | None = None, progress: Progress) -> ConsistencyReport:
     """Say whether a graph is whole.
 
     Raises:
         LockedError, RepositoryError, SourceError, IntegrityError: it cannot be read, see Subject.opened.
+        UsageError, ConfigurationError, UnreachableError: workers of the scheduler cannot do it, see proof/spread.py.
     """
     began = time.monotonic()
     with subject.opened(progress) as store:
-        find = partial(check_store, aligned=store.aligned, progress=progress, jobs=subject.jobs)
+        find = partial(check_store, aligned=store.aligned, progress=progress, jobs=subject.jobs, scheduler=scheduler)
         explains = None
         if store.pending is not None and store.pending.transactions:
             progress.say(f"looking at {store.database} with its log applied first, to know what that explains")

@@ -8,10 +8,12 @@ found. So findings are the same however many workers there are.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from neokeep.consistency.groups import check_groups, find_groups
 from neokeep.consistency.nodes import check_nodes, find_nodes
+from neokeep.consistency.proof.plan import plan
 from neokeep.consistency.properties import check_orphans, check_properties
 from neokeep.consistency.relationships import check_relationships, find_relationships
 from neokeep.consistency.schema import check_schema, check_tokens
@@ -20,7 +22,10 @@ from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store.graph import GraphReader
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from neokeep.consistency.findings import Explains, Findings
+    from neokeep.consistency.proof.prove import Proof
     from neokeep.neo4j.store.pages import RecordTable, StorePages
     from neokeep.progress import Progress
 
@@ -43,38 +48,43 @@ def check_store(
     aligned: bool,
     progress: Progress,
     jobs: int = 1,
+    scheduler: str | None = None,
     explains: Explains | None = None,
     worth_proving: int = WORTH_PROVING,
 ) -> Checked:
-    """Check all records of a store in format `aligned` or `standard`, on so many threads.
+    """Check all records of a store in format `aligned` or `standard`: a clean one, or with what explains findings.
 
-    It is a clean one, or given with what explains findings.
+    It is proven to be whole on so many threads, or by the workers of a dask scheduler (see proof/spread.py, which says
+    what that raises too).
 
     Raises:
         IntegrityError: a store file is missing, or does not say how large its records are.
     """
     reader = GraphReader(pages, aligned=aligned)
+    prover = None
+    # Compiled code takes a moment to load, which a small store need not wait for.
+    if scheduler is not None:
+        from neokeep.consistency.proof.spread import prove_on, shared
+
+        prover = partial(prove_on, scheduler, shared(pages, aligned=aligned))
+    elif sum(map(_bytes, reader.tables.values())) >= worth_proving:
+        from neokeep.consistency.proof.prove import prove
+
+        prover = partial(prove, jobs=jobs)
     known = look_over(reader)
-    proven = None
-    if sum(map(_bytes, reader.tables.values())) >= worth_proving:
-        proven = _prove(State(reader, known, claiming=True), jobs, progress)
-    if proven is not None:
+    if prover is not None and (proven := _prove(State(reader, known, claiming=True), prover, progress)) is not None:
         return proven
     state = State(reader, known)
     state.findings.explains = explains
     return _look_up(state, progress)
 
 
-def _prove(state: State, jobs: int, progress: Progress) -> Checked | None:
+def _prove(state: State, prover: Callable[..., Proof], progress: Progress) -> Checked | None:
     """Prove that a store is whole; None where it cannot be."""
-    # Compiled code takes a moment to load, which a small store need not wait for.
-    from neokeep.consistency.proof.plan import plan
-    from neokeep.consistency.proof.prove import prove
-
     work = list(plan(state.tables))
     progress.begin("checking the graph", sum(some.bytes for some in work))
     try:
-        proof = prove(state, work, jobs=jobs, progress=progress)
+        proof = prover(state, work, progress=progress)
         if not proof.holds():
             progress.say("the graph is not whole: everything is looked up, which takes longer")
             return None

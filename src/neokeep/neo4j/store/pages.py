@@ -69,6 +69,11 @@ class DirectoryPages:
             os.close(descriptor)
         self._open = {}
 
+    @property
+    def directory(self) -> Path | None:
+        """The directory, where whoever can read it finds the same files; None where they are filled on demand."""
+        return self._directory if self._bring is None else None
+
     def size(self, name: str) -> int | None:
         """See StorePages.size."""
         path = self._directory / name
