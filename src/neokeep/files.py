@@ -133,6 +133,16 @@ def explained(doing: str, path: str | Path) -> Iterator[None]:
         raise explain(problem, doing, path) from problem
 
 
+def require_writable(path: Path) -> None:
+    """Refuse a file that cannot be written before the work is done whose outcome would go there.
+
+    Raises:
+        AccessError, SpaceError: it cannot be written.
+    """
+    with explained("write", path), path.open("a", encoding="utf-8"):
+        pass
+
+
 def explain(problem: OSError, doing: str, path: str | Path) -> NeokeepError:
     """Return the neokeep error for an OSError."""
     text = f"cannot {doing} {path}: {problem.strerror or problem}"

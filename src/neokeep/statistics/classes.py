@@ -34,6 +34,7 @@ class Classes:
     The class `look_up` is the number of sets.
     """
 
+    tables: Mapping[Store, RecordTable]
     sets: LabelSets
     of_nodes: NDArray[np.uint16] | NDArray[np.uint32]
 
@@ -53,15 +54,15 @@ class Classes:
         sets = LabelSets.joined(parts)
         nodes = tables[Store.NODE].count
         small = len(sets) < np.iinfo(np.uint16).max
-        return cls(sets, np.zeros(nodes, np.uint16) if small else np.zeros(nodes, np.uint32))
+        return cls(tables, sets, np.zeros(nodes, np.uint16) if small else np.zeros(nodes, np.uint32))
 
-    def classify(self, tables: Mapping[Store, RecordTable], batches: Iterable[Batch]) -> None:
+    def classify(self, batches: Iterable[Batch]) -> None:
         """Note the classes of the nodes of some batches. Threads may do so for different ones."""
         keys = self.sets.keys[1:]
         for batch in batches:
             held = columns.nodes(batch.records)
             ids = batch.ids[held.used]
-            sets, places, _ = label_sets(held.labels[held.used], ids, tables[Store.NODE_LABELS], [])
+            sets, places, _ = label_sets(held.labels[held.used], ids, self.tables[Store.NODE_LABELS], [])
             rows = np.minimum(np.searchsorted(keys, sets.keys), max(0, len(keys) - 1))
             known = keys[rows] == sets.keys if len(keys) else np.zeros(len(sets), np.bool_)
             self.of_nodes[ids] = np.where(known, rows + 1, self.look_up)[places]
@@ -71,6 +72,13 @@ class Classes:
         inside = (nodes >= 0) & (nodes < len(self.of_nodes))
         found: Numbers = np.where(inside, self.of_nodes[np.where(inside, nodes, 0)], NOT_IN_USE).astype(np.int64)
         return found
+
+    def labels_of(self, node: int) -> Numbers:
+        """Give the labels of a node."""
+        place = int(self.of_nodes[node])
+        if place != self.look_up:
+            return self.sets.of(place)
+        return label_sets_of_nodes(self.tables, np.array([node]), [])[0].of(0)
 
     def in_use(self, start: int, stop: int) -> Flags:
         """Tell which nodes of a range are in use."""

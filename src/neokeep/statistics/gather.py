@@ -77,8 +77,6 @@ class Passes:
             with lock:
                 parts.extend(own)
 
-        # The file is opened, and what is fetched on demand begun, before threads do so at once.
-        table.pages.read(table.name, 0, 1)
         run_workers(work, max(1, min(self.jobs, -(-table.count // self.range_records))))
         return join(parts)
 
@@ -92,31 +90,32 @@ def gather(reader: GraphReader, passes: Passes) -> Gathered:
     """Gather the statistics of a store that is clean, or whose log was applied."""
     tables = reader.tables
     nodes, relationships = tables[Store.NODE], tables[Store.RELATIONSHIP]
-    # Of these the first pass over each counts the records too.
-    others = [tables[store] for store in Store if store not in (Store.NODE, Store.RELATIONSHIP)]
+    # Files are opened, and what is fetched on demand begun, before threads do so at once.
     for table in tables.values():
         table.pages.read(table.name, 0, 1)
-    passes.progress.begin(
-        "reading the graph", 2 * _bytes(nodes) + _bytes(relationships) + sum(_bytes(table) for table in others)
-    )
     try:
+        passes.progress.begin("reading nodes and their properties", _bytes(nodes))
         of_nodes = passes.over(
             nodes, lambda batches: node_part(tables, batches, most=passes.most_keys), NodePart.joined
         )
+        passes.progress.begin("reading labels", _bytes(nodes))
         classes = Classes.of(tables, of_nodes.combinations)
-        passes.over(nodes, lambda batches: classes.classify(tables, batches), lambda _: None)
+        passes.over(nodes, classes.classify, lambda _: None)
+        passes.progress.begin("reading relationships and their properties", _bytes(relationships))
         degrees = Degrees(nodes.count)
         of_relationships = passes.over(
             relationships,
             lambda batches: relationship_part(tables, classes, degrees, batches, most=passes.most_keys),
             RelationshipPart.joined,
         )
+        # Of these the passes before have counted the records too.
         parts = {
             Store.NODE: FillPart(of_nodes.count, of_nodes.highest, 0),
             Store.RELATIONSHIP: FillPart(of_relationships.count, of_relationships.highest, 0),
         }
-        for table in others:
-            parts[table.store] = _fill(passes, table)
+        others = [table for store, table in tables.items() if store not in parts]
+        passes.progress.begin("reading how full stores are", sum(map(_bytes, others)))
+        parts |= {table.store: _fill(passes, table) for table in others}
     finally:
         passes.progress.end()
     longs = of_nodes.property_longs + of_relationships.property_longs
