@@ -81,16 +81,14 @@ def _unused(report: StatisticsReport) -> list[tuple[str, str]]:
 
 
 def _show_nodes(nodes: NodeStatistics, page: Page) -> None:
-    if nodes.labels:
-        rows = [(_name(one.label), number(one.nodes), percent(one.share)) for one in nodes.labels]
-        _table(page, "Nodes by label", ("label", "nodes", "share"), rows)
-        _rest(page, nodes.other_labels, "label", "labels", "node")
+    rows = [(_name(one.label), number(one.nodes), percent(one.share)) for one in nodes.labels]
+    _table(page, "Nodes by label", ["label"], ["nodes", "share"], rows)
+    _rest(page, nodes.other_labels, "label", "labels", "node")
     if any(len(one.labels) > 1 for one in nodes.combinations):
         combined = [(_joined(one.labels), number(one.nodes), percent(one.share)) for one in nodes.combinations]
-        _table(page, "Nodes by all of their labels", ("labels", "nodes", "share"), combined)
+        _table(page, "Nodes by all of their labels", ["labels"], ["nodes", "share"], combined)
         _rest(page, nodes.other_combinations, "combination", "combinations", "node")
-    names = {None: NO_LABEL} | {one.label: _name(one.label) for one in nodes.labels}
-    _show_keys("Properties of nodes", "label", nodes.property_keys, names, page)
+    _show_keys("Properties of nodes", "label", nodes.property_keys, page)
     _rest(page, nodes.other_property_keys, "key of a label", "keys of labels", "value")
 
 
@@ -98,41 +96,36 @@ def _show_relationships(relationships: RelationshipStatistics, page: Page) -> No
     if not relationships.count:
         return
     rows = [(_name(one.type), number(one.relationships), percent(one.share)) for one in relationships.types]
-    _table(page, "Relationships by type", ("type", "relationships", "share"), rows)
+    _table(page, "Relationships by type", ["type"], ["relationships", "share"], rows)
     _rest(page, relationships.other_types, "type", "types", "relationship")
     patterns = [
         (
-            NO_LABEL if one.start is None else _name(one.start),
+            _end(one.start),
             _name(one.type),
-            NO_LABEL if one.end is None else _name(one.end),
+            _end(one.end),
             number(one.relationships),
             percent(one.share),
         )
         for one in relationships.patterns
     ]
-    _table(page, "Relationships by labels and type", ("from", "type", "to", "relationships", "share"), patterns)
+    _table(page, "Relationships by labels and type", ["from", "type", "to"], ["relationships", "share"], patterns)
     _rest(page, relationships.other_patterns, "pattern", "patterns", "relationship")
-    names = {one.type: _name(one.type) for one in relationships.types}
-    _show_keys("Properties of relationships", "type", relationships.property_keys, names, page)
+    _show_keys("Properties of relationships", "type", relationships.property_keys, page)
     _rest(page, relationships.other_property_keys, "key of a type", "keys of types", "value")
 
 
-def _show_keys(
-    title: str, what: str, keys: Sequence[PropertyStatistics], names: dict[str | None, str] | dict[str, str], page: Page
-) -> None:
-    if not keys:
-        return
+def _show_keys(title: str, what: str, keys: Sequence[PropertyStatistics], page: Page) -> None:
     rows = [
         (
-            names[one.of],  # type: ignore[index]
+            _end(one.of),
             _name(one.key),
+            one.types[0].type if len(one.types) == 1 else _mixed(one),
             number(one.count),
             percent(one.share),
-            one.types[0].type if len(one.types) == 1 else _mixed(one),
         )
         for one in keys
     ]
-    _table(page, title, (what, "key", "values", "have it", "type"), rows)
+    _table(page, title, [what, "key", "type"], ["values", "have it"], rows)
 
 
 def _mixed(one: PropertyStatistics) -> str:
@@ -144,7 +137,7 @@ def _show_degrees(report: StatisticsReport, page: Page) -> None:
     if not report.relationships.count:
         return
     percents = [one.percent for one in report.degrees[0].percentiles]
-    header = ("relationships", "mean", *(f"{percent:g}%" for percent in percents), "largest")
+    header = ["mean", *(f"{percent:g}%" for percent in percents), "largest"]
     rows = [
         (
             _TITLES[one.direction],
@@ -154,7 +147,7 @@ def _show_degrees(report: StatisticsReport, page: Page) -> None:
         )
         for one in report.degrees
     ]
-    _table(page, "Relationships of a node (of so many percent of the nodes at most)", header, rows)
+    _table(page, "Relationships of a node (of so many percent of the nodes at most)", ["relationships"], header, rows)
     widest = max(report.degrees, key=lambda one: len(one.buckets))
     counts = [dict(enumerate(one.buckets)) for one in report.degrees]
     buckets = [
@@ -167,15 +160,16 @@ def _show_degrees(report: StatisticsReport, page: Page) -> None:
     _table(
         page,
         "Nodes by number of relationships",
-        ("relationships", *(_TITLES[one.direction] for one in report.degrees)),
+        [],
+        ["relationships", *(_TITLES[one.direction] for one in report.degrees)],
         buckets,
     )
     _show_largest(report.degrees[-1], page)
 
 
 def _show_largest(degrees: DegreeStatistics, page: Page) -> None:
-    rows = [(str(one.node), number(one.degree), _joined(one.labels)) for one in degrees.nodes if one.degree]
-    _table(page, "Nodes with the most relationships", ("node id", "relationships", "labels"), rows, right=1)
+    rows = [(_joined(one.labels), str(one.node), number(one.degree)) for one in degrees.nodes if one.degree]
+    _table(page, "Nodes with the most relationships", ["labels"], ["node id", "relationships"], rows)
 
 
 def _show_stores(report: StatisticsReport, page: Page) -> None:
@@ -196,20 +190,16 @@ def _show_stores(report: StatisticsReport, page: Page) -> None:
     if small:
         size, freed = sum(one.bytes for one in small), sum(one.copy_frees for one in small)
         rows.append((several(len(small), "smaller one"), format_size(size), "", "", "", "", format_size(freed)))
-    header = ("record store", "size", "in use", "free", "never used", "slack", "copy frees")
-    _table(page, "Record stores", header, rows)
+    header = ["size", "in use", "free", "never used", "slack", "copy frees"]
+    _table(page, "Record stores", ["record store"], header, rows)
 
 
-def _table(page: Page, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, right: int = 0) -> None:
-    """Put a table below its title; columns of numbers are aligned to the right."""
-    page.line()
-    page.line(title)
-    numbers = [name for place, name in enumerate(header) if _begins_with_number(rows[0][place]) or place < right]
-    page.table(header, rows, right=numbers)
-
-
-def _begins_with_number(text: str) -> bool:
-    return text[:1].isdigit() or text[:1] == "<"
+def _table(page: Page, title: str, left: Sequence[str], right: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Put a table below its title: columns of text, and columns of numbers, which are aligned to the right."""
+    if rows:
+        page.line()
+        page.line(title)
+        page.table((*left, *right), rows, right=right)
 
 
 def _rest(page: Page, rest: OtherEntries, one: str, many: str, what: str) -> None:
@@ -223,6 +213,10 @@ def _rest(page: Page, rest: OtherEntries, one: str, many: str, what: str) -> Non
 def _joined(labels: Sequence[str]) -> str:
     shown = ":".join(map(_name, labels[:MOST_LABELS])) or NO_LABEL
     return shown if len(labels) <= MOST_LABELS else f"{shown} and {len(labels) - MOST_LABELS} more"
+
+
+def _end(label: str | None) -> str:
+    return NO_LABEL if label is None else _name(label)
 
 
 def _name(name: str) -> str:
