@@ -147,6 +147,16 @@ def scratch_directory(work: str, below: Path | None) -> Iterator[Path]:
         yield Path(path)
 
 
+def require_writable(path: Path) -> None:
+    """Refuse a file that cannot be written before the work is done whose outcome would go there.
+
+    Raises:
+        AccessError, SpaceError: it cannot be written.
+    """
+    with explained("write", path), path.open("a", encoding="utf-8"):
+        pass
+
+
 def explain(problem: OSError, doing: str, path: str | Path) -> NeokeepError:
     """Return the neokeep error for an OSError."""
     text = f"cannot {doing} {path}: {problem.strerror or problem}"

@@ -33,6 +33,7 @@ from neokeep.option import (
     Value,
 )
 from neokeep.server_files.options import OPTIONS as OF_SERVER_FILES
+from neokeep.statistics.options import OPTIONS as OF_STATISTICS
 from neokeep.storage.place import RETRIES, TIMEOUT_SECONDS
 
 __all__ = ["BY_NAME", "COUNT", "FILE", "KEYS", "OPTIONS", "PLACE", "SWITCH", "Kind", "Option", "Value", "options_of"]
@@ -45,16 +46,17 @@ OPENS = ("key add", "key remove", "key change-passphrase")
 KEY = ("key generate", "key list", *OPENS)
 ARCHIVES = ("inspect", "load", "dump", "ingest")
 CHECKS = ("check-consistency",)
-USES_A_REPOSITORY = (*WORK, *CHECKS, "dump", "ingest", *KEY[1:])
+READS = (*CHECKS, "stats")
+USES_A_REPOSITORY = (*WORK, *READS, "dump", "ingest", *KEY[1:])
 REACHES_A_STORAGE = (*USES_A_REPOSITORY, "inspect", "load")
-OPENS_A_REPOSITORY = (*WORK, *CHECKS, "dump", "ingest", *OPENS)
+OPENS_A_REPOSITORY = (*WORK, *READS, "dump", "ingest", *OPENS)
 LAB = (
     "lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin",
     "lab compare-recovery",
 )  # fmt: skip
-EVERY = (*WORK, *CHECKS, *ARCHIVES, *KEY, *LAB)
+EVERY = (*WORK, *READS, *ARCHIVES, *KEY, *LAB)
 SEVERAL_REPOSITORIES = ("backup", "archive", "restore", "info", "log", "verify")
-REACHES_A_SOURCE = ("backup", "archive", "restore", "check", *CHECKS, "load", "dump", "diff-config")
+REACHES_A_SOURCE = ("backup", "archive", "restore", "check", *READS, "load", "dump", "diff-config")
 WRITES = ("init", "backup", "archive", "consolidate", "hold", "expire", "collect", "ingest")
 TAKES_BACKUPS = ("backup", "archive")
 
@@ -170,7 +172,7 @@ OPTIONS: tuple[Option, ...] = (
         "jobs", COUNT,
         "Threads that work at the same time. Not set: one more than cores, for restore two more; at most 8.",
         (
-            "backup", "archive", "restore", "consolidate", "verify", *CHECKS, "rebuild-index", "copy-backups", "heal",
+            "backup", "archive", "restore", "consolidate", "verify", *READS, "rebuild-index", "copy-backups", "heal",
             "dump", "ingest",
         ),
     ),
@@ -198,12 +200,12 @@ OPTIONS: tuple[Option, ...] = (
         "backup", LABEL,
         "One backup, by the label that `neokeep info` shows; with a moment, the chain of that backup; with expire, the "
         "one that goes, whatever the rules say. Not set: for restore and log the newest, else all.",
-        ("restore", "consolidate", "info", "log", "verify", *CHECKS, "expire", "copy-backups", "heal", "dump"),
+        ("restore", "consolidate", "info", "log", "verify", *READS, "expire", "copy-backups", "heal", "dump"),
         in_environment=False, in_file=False, several=("copy-backups", "heal"),
     ),
     Option(
         "from_source", NAME, "Only backups of this source, where the repository holds databases of several servers.",
-        ("restore", "consolidate", "log", *CHECKS, "dump", "diff-config"), in_environment=False, in_file=False,
+        ("restore", "consolidate", "log", *READS, "dump", "diff-config"), in_environment=False, in_file=False,
     ),
     Option(
         "engine", CHOICE,
@@ -213,7 +215,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "scratch", DIRECTORY, "Where to work, instead of the system's place for temporary files.",
-        ("consolidate", "verify", *CHECKS, "dump", "ingest"),
+        ("consolidate", "verify", *READS, "dump", "ingest"),
     ),
     Option(
         "report_path", FILE, "Write all that was found to this file too, as text.", CHECKS, in_environment=False,
@@ -317,9 +319,10 @@ OPTIONS: tuple[Option, ...] = (
         ("verify",), default="false", in_environment=False, in_file=False,
     ),
     *OF_ARCHIVES,
-    *of_graphs(CHECKS),
+    *of_graphs(READS),
     *OF_CHECKS,
     *OF_SERVER_FILES,
+    *OF_STATISTICS,
     Option(
         "depth", CHOICE,
         "How deep to look: content reads every byte; structure only that all is there with its size, and every list of "

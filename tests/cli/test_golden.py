@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cli import archives, samples, server_files
+from helpers import statistics_report
 from neokeep.errors import RepositoryError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
         {"check": samples.INCONSISTENT},
         24,
     ),
+    ("stats", "stats neo4j --backup L --repo /r", {"describe_graph": statistics_report.SHORT}, 0),
     ("expire", f"expire --repo /r {RULE}", {"expire": samples.EXPIRED, "collect": samples.COLLECTED}, 0),
     ("expire@dry-run", f"expire --repo /r --dry-run {RULE}", {"expire": samples.WOULD_EXPIRE}, 0),
     ("collect", "collect --repo /r", {"collect": samples.COLLECTED}, 0),

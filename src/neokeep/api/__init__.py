@@ -23,6 +23,7 @@ from neokeep.api.backups import (
 )
 from neokeep.api.graphs import (
     check_consistency,
+    stats,
     subject,
 )
 from neokeep.api.keys import (
@@ -82,6 +83,7 @@ __all__ = [
     "release",
     "restore",
     "restore_server_files",
+    "stats",
     "subject",
     "verify",
 ]

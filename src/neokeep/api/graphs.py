@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from neokeep.api.places import Directory
     from neokeep.graph.subject import Subject
     from neokeep.progress import Progress
-    from neokeep.reports import ConsistencyReport
+    from neokeep.reports import ConsistencyReport, StatisticsReport
     from neokeep.repository.repository import Repository
     from neokeep.storage.place import Place
 
@@ -76,11 +76,32 @@ def check_consistency(
     The workers of a dask scheduler share the work where its address is given: docs/consistency.md says what they need.
     """
     from neokeep.consistency.check import check
-    from neokeep.consistency.reporting import require_writable, write_report
+    from neokeep.consistency.reporting import write_report
+    from neokeep.files import require_writable
 
     if report_path is not None:
         require_writable(Path(report_path))
     report = check(subject, scheduler=scheduler, progress=progress)
     if report_path is not None:
         write_report(report, Path(report_path))
+    return report
+
+
+def stats(
+    subject: Subject, *, most: int = 25, html_path: Directory | None = None, progress: Progress = SILENT
+) -> StatisticsReport:
+    """Say what is in the graph: labels, types, patterns, properties, degrees, and how full its stores are.
+
+    Each list has `most` entries at most. `html_path` is a page with plots to write; it needs jinja2, the extra `html`.
+    """
+    from neokeep.files import require_writable
+    from neokeep.statistics.stats import describe_graph
+
+    if html_path is None:
+        return describe_graph(subject, most=most, progress=progress)
+    from neokeep.statistics.html import write_page
+
+    require_writable(Path(html_path))
+    report = describe_graph(subject, most=most, progress=progress)
+    write_page(report, Path(html_path))
     return report

@@ -52,16 +52,6 @@ def report_of(checked: Checked, store: OpenedStore, *, seconds: float) -> Consis
     )
 
 
-def require_writable(path: Path) -> None:
-    """Refuse a file that cannot be written before the work is done whose outcome would go there.
-
-    Raises:
-        AccessError, SpaceError: it cannot be written.
-    """
-    with explained("write", path), path.open("a", encoding="utf-8"):
-        pass
-
-
 def write_report(report: ConsistencyReport, path: Path) -> None:
     """Write the report as text to a file, in place of one that is there.
 
