@@ -235,9 +235,9 @@ COMMANDS = (
         "Tell what is in the graph of a database, a backup or an archive.",
         "Tell what is in a graph: nodes by label, relationships by type and by the labels at their ends, property keys "
         "with the types of their values, how many relationships nodes have, and how full the record stores are. Of a "
-        "stopped database at --home; with --backup or --from-source, of a backup; with --archive, of a .dump or .backup. "
-        "A log that is not in the store yet, as with backups and after a crash, is applied in scratch first. No Neo4j and no Java are needed, and nothing "
-        "is changed. What the numbers mean is told in docs/statistics.md.",
+        "stopped database at --home; with --backup or --from-source, of a backup; with --archive, of a .dump or full "
+        ".backup. A log that is not in the store yet, as with backups and after a crash, is applied in scratch first. "
+        "No Neo4j and no Java are needed, and nothing is changed. What the numbers mean is told in docs/statistics.md.",
         (
             "neokeep stats neo4j --home /var/lib/neo4j",
             "neokeep stats neo4j --backup neo4j-20261122-173015F --repo /backup/neo4j --html stats.html",
