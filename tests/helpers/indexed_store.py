@@ -35,7 +35,7 @@ def statements(version: str) -> tuple[str, ...]:
         f"{index} typed_both FOR (t:Typed) ON (t.value, t.number)",
         f"{index} knows_since FOR ()-[r:KNOWS]-() ON (r.since)",
         f"{index} hub_i FOR (x:X) ON (x.i)",
-        f"WITH {VALUES} AS all UNWIND range(0, size(all) - 1) AS i CREATE (:Typed {{value: all[i], number: i}})",
+        f"WITH {VALUES} AS held UNWIND range(0, size(held) - 1) AS i CREATE (:Typed {{value: held[i], number: i}})",
         f"MATCH (m:{MANY_LABELS[0]}) CREATE {LOOPS}",
         f"UNWIND range(1, {BULK}) AS i CREATE (:Bulk {{key: i * 7 % {BULK + 1}, text: 'text ' + (i % 50)}})",
         f"{index} bulk_key FOR (b:Bulk) ON (b.key)",

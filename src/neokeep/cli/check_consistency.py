@@ -47,6 +47,8 @@ def show(report: ConsistencyReport, page: Page) -> None:
     page.line()
     if report.ok:
         page.line("No inconsistencies.")
+    for left_out in report.left_out:
+        page.line(f"Not looked at: {left_out.part}: {left_out.why}")
     for kind in report.kinds:
         page.line(f"{kind.code}: {kind.count}. {kind.what} {kind.consequence}")
         own = [one for one in report.findings if one.code == kind.code][:SHOWN]
@@ -65,8 +67,9 @@ COMMANDS = (
         "check-consistency",
         "Say whether the graph in a database or a backup is whole.",
         "Read all records and say whether the graph is whole: relationships and the chains they are in, groups, "
-        "properties and their values, labels, tokens and the schema. Of a stopped database at --home; with --backup or "
-        "--from-source, of a backup. A log that is not in the store yet, as with backups and after a crash, is applied "
+        "properties and their values, labels, tokens and the schema. Where the database was stopped in order also "
+        "counts, degrees, indexes and id files. Of a stopped database at --home; with --backup or --from-source, of a "
+        "backup. A log that is not in the store yet, as with backups and after a crash, is applied "
         "in scratch first. No Neo4j and no Java are needed, and nothing is changed. Findings are told by code and "
         "record, see docs/consistency.md.",
         (

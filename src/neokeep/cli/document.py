@@ -91,6 +91,7 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
     reports.VerifiedBackup,
     reports.Finding,
     reports.ConsistencyKind,
+    reports.ConsistencyLeftOut,
     reports.ConsistencyFinding,
     artifacts.ArtifactInfo,
     artifacts.ArtifactChain,

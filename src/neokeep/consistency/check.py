@@ -22,5 +22,5 @@ def check(subject: Subject, *, progress: Progress) -> ConsistencyReport:
     """
     began = time.monotonic()
     with subject.opened(progress) as store:
-        checked = check_store(store.pages, aligned=store.aligned, progress=progress)
+        checked = check_store(store.pages, aligned=store.aligned, derived=store.derived, progress=progress)
     return report_of(checked, store, seconds=round(time.monotonic() - began, 3))

@@ -21,7 +21,7 @@ KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: its kind, the file and the record, and what is there."""
+    """One thing that is wrong: its kind, the file and the record or page, and what is there."""
 
     code: str
     store: str
@@ -36,22 +36,26 @@ class Findings:
     counts: Counter[str] = field(default_factory=Counter)
     kept: list[Finding] = field(default_factory=list)
 
-    def add(self, code: str, store: Store, record: int, detail: str) -> None:
-        """Note one."""
+    def add(self, code: str, store: Store | str, record: int, detail: str) -> None:
+        """Note one, of a record of a store, or of a page of another file."""
         self.counts[code] += 1
         if self.counts[code] <= KEPT:
-            self.kept.append(Finding(code, FILES[store], record, detail))
+            self.kept.append(Finding(code, _file(store), record, detail))
 
-    def add_each(self, code: str, store: Store, records: Numbers, text: str, *values: Numbers) -> None:
+    def add_each(self, code: str, store: Store | str, records: Numbers, text: str, *values: Numbers) -> None:
         """Note one for each record; `{0}`, `{1}` in the text stand for what is in `values` for that record."""
         room = max(0, KEPT - self.counts[code])
         self.counts.update({code: len(records)} if len(records) else {})
         shown = [column[:room].tolist() for column in values]
         for row, record in enumerate(records[:room].tolist()):
             detail = text.format(*(column[row] for column in shown))
-            self.kept.append(Finding(code, FILES[store], record, detail))
+            self.kept.append(Finding(code, _file(store), record, detail))
 
     def add_damages(self, damages: Iterable[Damage]) -> None:
         """Note what reading met."""
         for damage in damages:
             self.add(damage.code, damage.store, damage.record, damage.detail)
+
+
+def _file(store: Store | str) -> str:
+    return store if isinstance(store, str) else FILES[store]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.consistency.codes import CODES
 from neokeep.files import explained
-from neokeep.reports import ConsistencyFinding, ConsistencyKind, ConsistencyReport
+from neokeep.reports import ConsistencyFinding, ConsistencyKind, ConsistencyLeftOut, ConsistencyReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,7 @@ def report_of(checked: Checked, store: OpenedStore, *, seconds: float) -> Consis
             ConsistencyFinding(code=one.code, store=one.store, record=one.record, detail=one.detail)
             for one in found.kept
         ),
+        left_out=tuple(ConsistencyLeftOut(part=one.part, why=one.why) for one in checked.left_out),
         seconds=seconds,
     )
 
@@ -65,11 +66,13 @@ def lines_of(report: ConsistencyReport) -> Iterator[str]:
     """Give the lines of the report: each kind with what it means, and below it what was found."""
     yield f"Consistency of {report.database}: {report.subject}"
     yield f"{report.nodes} nodes, {report.relationships} relationships, {report.inconsistencies} inconsistencies"
+    for one in report.left_out:
+        yield f"not looked at: {one.part}: {one.why}"
     for kind in report.kinds:
         yield ""
         yield f"{kind.code}: {kind.count}. {kind.what} {kind.consequence}"
-        own = [one for one in report.findings if one.code == kind.code]
-        for one in own:
-            yield f"  {one.store} {one.record}: {one.detail}"
+        own = [found for found in report.findings if found.code == kind.code]
+        for found in own:
+            yield f"  {found.store} {found.record}: {found.detail}"
         if len(own) < kind.count:
             yield f"  and {kind.count - len(own)} more"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from neokeep.consistency.derived import APPLIED, Derived
 from neokeep.consistency.groups import check_groups, find_groups
 from neokeep.consistency.nodes import check_nodes, find_nodes
 from neokeep.consistency.properties import check_orphans, check_properties
@@ -16,26 +17,31 @@ from neokeep.neo4j.store.graph import GraphReader
 
 if TYPE_CHECKING:
     from neokeep.consistency.findings import Findings
+    from neokeep.consistency.tree_reading import LeftOut
     from neokeep.neo4j.store.pages import RecordTable, StorePages
     from neokeep.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was looked at, and what was found."""
+    """What was looked at, and what was found; `left_out` is what was not looked at, and why."""
 
     nodes: int
     relationships: int
     findings: Findings
+    left_out: tuple[LeftOut, ...]
 
 
-def check_store(pages: StorePages, *, aligned: bool, progress: Progress) -> Checked:
+def check_store(pages: StorePages, *, aligned: bool, derived: bool, progress: Progress) -> Checked:
     """Check all records of a clean store in format `aligned` or `standard`.
+
+    With `derived` counts, degrees, indexes and id files too: where they were written with the last of the records.
 
     Raises:
         IntegrityError: a store file is missing, or does not say how large its records are.
     """
     state = State(GraphReader(pages, aligned=aligned))
+    trees = Derived(state, pages) if derived else None
     nodes, relationships = state.tables[Store.NODE], state.tables[Store.RELATIONSHIP]
     progress.begin("checking the graph", _bytes(relationships) + _bytes(nodes))
     try:
@@ -44,6 +50,8 @@ def check_store(pages: StorePages, *, aligned: bool, progress: Progress) -> Chec
         known_relationships = known_nodes = 0
         for batch in relationships.batches():
             held, ids = check_relationships(state, batch)
+            if trees is not None:
+                trees.relationships(held, ids)
             check_properties(state, ids, held.property, "relationship")
             known_relationships += len(ids)
             progress.advance(batch.records.size)
@@ -56,9 +64,10 @@ def check_store(pages: StorePages, *, aligned: bool, progress: Progress) -> Chec
         check_orphans(state)
         if not state.claims.agree:
             _find(state)
+        left_out = APPLIED if trees is None else trees.check()
     finally:
         progress.end()
-    return Checked(known_nodes, known_relationships, state.findings)
+    return Checked(known_nodes, known_relationships, state.findings, left_out)
 
 
 def _find(state: State) -> None:

@@ -20,7 +20,8 @@ class OpenedStore:
     """A store with its log in it.
 
     `subject` names it for people. `label` is that of the backup, and `last_transaction` the last one that is in it
-    where that was found out on the way.
+    where that was found out on the way. `derived` says that counts, indexes and id files are there as of the records:
+    the store was closed in order, and nothing was changed in it since.
     """
 
     subject: str
@@ -29,6 +30,7 @@ class OpenedStore:
     aligned: bool
     label: str | None = None
     last_transaction: int | None = None
+    derived: bool = False
 
     def reader(self) -> GraphReader:
         """Read the graph.

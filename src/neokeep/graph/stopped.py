@@ -36,7 +36,7 @@ def opened_database(source: Source, name: str, *, scratch: Path | None, progress
     subject, aligned = str(database.store_directory), database.store_format() == "aligned"
     if is_clean(database.log_directory):
         with DirectoryPages(database.store_directory) as pages:
-            yield OpenedStore(subject, database.name, pages, aligned)
+            yield OpenedStore(subject, database.name, pages, aligned, derived=True)
     else:
         progress.say(f"applying the log of {database.name}, which was not stopped in order, in scratch")
         place = (database.store_directory, database.log_directory)

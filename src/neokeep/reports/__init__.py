@@ -27,6 +27,7 @@ from neokeep.reports.backups import (
 from neokeep.reports.consistency import (
     ConsistencyFinding,
     ConsistencyKind,
+    ConsistencyLeftOut,
     ConsistencyReport,
 )
 from neokeep.reports.keys import (
@@ -60,6 +61,7 @@ __all__ = [
     "CollectReport",
     "ConsistencyFinding",
     "ConsistencyKind",
+    "ConsistencyLeftOut",
     "ConsistencyReport",
     "ConsolidateReport",
     "CopiedBackup",

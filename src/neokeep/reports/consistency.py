@@ -15,7 +15,10 @@ class ConsistencyKind(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsistencyFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """One inconsistency: its kind, the store file and the id of the record, and what is there."""
+    """One inconsistency: its kind, the store file and the id of the record, and what is there.
+
+    Of an index, counts, degrees or an id file `record` is the page.
+    """
 
     code: str
     store: str
@@ -23,11 +26,18 @@ class ConsistencyFinding(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class ConsistencyLeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the store that was not looked at, and why."""
+
+    part: str
+    why: str
+
+
 class ConsistencyReport(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome of `check-consistency`: `ok` where nothing was found. `findings` holds at most 1,000 of each kind.
 
     `label` is that of the backup; `last_transaction` the last one of the log that was applied first, for a backup and
-    for a database that was not stopped in order. Else they are null.
+    for a database that was not stopped in order. Else they are null. `left_out` is what was not looked at.
     """
 
     subject: str
@@ -40,4 +50,5 @@ class ConsistencyReport(msgspec.Struct, frozen=True, kw_only=True):
     inconsistencies: int
     kinds: tuple[ConsistencyKind, ...]
     findings: tuple[ConsistencyFinding, ...]
+    left_out: tuple[ConsistencyLeftOut, ...]
     seconds: float
