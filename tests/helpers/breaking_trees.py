@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from helpers.breaking import Breaker
 from neokeep.neo4j.recovery.layout import Store
+from neokeep.neo4j.store.index_keys import layout_of
 from neokeep.neo4j.store.tree import DYNAMIC_HEADER, HEADER, Layout, Tree, open_tree
 from neokeep.neo4j.store.tree_layouts import LEGACY_TOKEN_FILES
 
@@ -28,6 +29,22 @@ class Entry:
     value_at: int
     key: bytes
     value: bytes
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of an index of properties: its file and page, where its offset and its bytes stand, and the bytes."""
+
+    file: str
+    page: int
+    offset_at: int
+    at: int
+    key: bytes
+
+    @property
+    def entity(self) -> int:
+        """The node or relationship."""
+        return int.from_bytes(self.key[:8], "big")
 
 
 @dataclass
@@ -61,6 +78,23 @@ class TreeBreaker(Breaker):
                     content[value : value + layout.value_bytes],
                 )
 
+    def keys(self, rule: str) -> Iterator[Key]:
+        """Give the keys of an index of properties, by the name of its rule; not those in pages of their own."""
+        name, layout = self.property_index(rule)
+        tree = self.tree(name, layout)
+        for page in self.leaves(tree):
+            base = page * tree.page_bytes
+            content = self.pages.read(name, base, tree.page_bytes).tobytes()
+            for number in range(int.from_bytes(content[6:10], "big")):
+                place = DYNAMIC_HEADER + 2 * number
+                at = int.from_bytes(content[place : place + 2], "big")
+                length, at = (
+                    content[at] & 31 | (content[at + 1] << 5 if content[at] & 64 else 0),
+                    at + 1 + content[at] // 64,
+                )
+                if length < 4096:
+                    yield Key(name, page, base + place, base + at, content[at : at + length])
+
     def token_index(self, entity: str) -> str:
         """Name the file of the token index of nodes or of relationships."""
         if self.pages.size(LEGACY_TOKEN_FILES[entity]) is not None:
@@ -71,13 +105,15 @@ class TreeBreaker(Breaker):
     def property_index(self, rule: str) -> tuple[str, Layout]:
         """Name the file of an index of properties, by the name of its rule, and its layout."""
         (found,) = (
-            one.id
+            one
             for one in self.reader.schema_rules([])
             if one.properties.get("name") == rule and one.properties["schemaRuleType"] == "INDEX"
         )
-        if self.pages.size(LEGACY_TOKEN_FILES["NODE"]) is not None:
-            return f"schema/index/native-btree-1.0/{found}/index-{found}", Layout(0x4E53494C00000001, (0, 5))
-        return f"schema/index/range-1.0/{found}/index-{found}", Layout(0x524C00000001, (0, 1))
+        legacy = self.pages.size(LEGACY_TOKEN_FILES["NODE"]) is not None
+        provider = "native-btree-1.0" if legacy else "range-1.0"
+        layout = layout_of(provider, len(found.properties["schemaPropertyIds"]))
+        assert layout is not None
+        return f"schema/index/{provider}/{found.id}/index-{found.id}", layout
 
     def label(self, name: str) -> int:
         """Find the number of a label."""

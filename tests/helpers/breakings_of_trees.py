@@ -178,3 +178,98 @@ def a_leaf_names_no_right_neighbour(broken: TreeBreaker) -> Expected:
     page = broken.leaves(broken.tree(COUNTS_FILE, COUNTS))[0]
     broken.put_in(COUNTS_FILE, page * PAGE + 10, struct.pack(">IIHH", 1, 0, 0, 1) + bytes(12))
     return TreeCode.SIBLING, COUNTS_FILE, page
+
+
+@tree_breaking
+def an_index_holds_another_node(broken: TreeBreaker) -> Expected:
+    found = list(broken.keys("bulk_key"))[5]
+    broken.put_in(found.file, found.at + 2, b"\x01")
+    return Code.INDEX_EXTRA, found.file, found.page
+
+
+@tree_breaking
+def an_index_does_not_hold_a_node(broken: TreeBreaker) -> Expected:
+    found = list(broken.keys("bulk_key"))[400]
+    broken.put_in(found.file, found.at + 2, b"\x01")
+    return Code.INDEX_MISSING, NODES, found.entity
+
+
+@tree_breaking
+def an_index_holds_a_node_under_another_number(broken: TreeBreaker) -> Expected:
+    found = list(broken.keys("bulk_key"))[-1]
+    broken.put_in(found.file, found.at + len(found.key) - 3, b"\x7f")
+    return Code.INDEX_EXTRA, found.file, found.page
+
+
+@tree_breaking
+def an_index_holds_a_node_under_another_text(broken: TreeBreaker) -> Expected:
+    found = list(broken.keys("person_name"))[-1]
+    broken.put_in(found.file, found.at + len(found.key) - 1, b"z")
+    return Code.INDEX_MISSING, NODES, found.entity
+
+
+@tree_breaking
+def an_index_on_two_properties_holds_a_node_under_another_second_value(broken: TreeBreaker) -> Expected:
+    found = next(one for one in broken.keys("typed_both") if one.key[8] == 8)
+    broken.put_in(found.file, found.at + len(found.key) - 1, b"\x63")
+    return Code.INDEX_EXTRA, found.file, found.page
+
+
+@tree_breaking
+def a_date_in_an_index_is_another_day(broken: TreeBreaker) -> Expected:
+    found = next(one for one in broken.keys("typed_value") if one.key[8] == 3)
+    broken.put_in(found.file, found.at + 16, b"\x11")
+    return Code.INDEX_EXTRA, found.file, found.page
+
+
+@tree_breaking
+def a_number_in_an_index_is_a_point(broken: TreeBreaker) -> Expected:
+    found = next(one for one in broken.keys("typed_value") if one.key[8] == 9)
+    broken.put_in(found.file, found.at + 8, b"\x00")
+    return Code.INDEX_MISSING, NODES, found.entity
+
+
+@tree_breaking
+def a_relationship_has_another_value_than_in_the_index(broken: TreeBreaker) -> Expected:
+    found = list(broken.keys("knows_since"))[7]
+    record = int(broken.relationships.property[found.entity])
+    broken.block(record, 0, lambda long: long ^ 1 << 29)
+    return Code.INDEX_MISSING, TIES, found.entity
+
+
+@tree_breaking
+def an_index_holds_a_node_twice(broken: TreeBreaker) -> Expected:
+    first, second = list(broken.keys("bulk_text"))[3:5]
+    broken.put_in(second.file, second.offset_at, broken.pages.read(first.file, first.offset_at, 2).tobytes())
+    return Code.INDEX_EXTRA, second.file, second.page
+
+
+@tree_breaking
+def an_index_has_texts_out_of_order(broken: TreeBreaker) -> Expected:
+    keys = list(broken.keys("person_name"))
+    first, last = keys[1], keys[-2]
+    for one, other in ((first, last), (last, first)):
+        broken.put_in(one.file, one.offset_at, broken.pages.read(other.file, other.offset_at, 2).tobytes())
+    return Code.TREE_ORDER, last.file, last.page
+
+
+@tree_breaking
+def numbers_are_out_of_order_where_one_leaf_ends(broken: TreeBreaker) -> Expected:
+    keys = list(broken.keys("bulk_key"))
+    place = next(row for row in range(1, len(keys)) if keys[row].page != keys[row - 1].page)
+    broken.put_in(keys[place].file, keys[place].at + 10, bytes(8))
+    return Code.TREE_ORDER, keys[place].file, keys[place].page
+
+
+@tree_breaking
+def a_key_of_an_index_is_outside_of_its_page(broken: TreeBreaker) -> Expected:
+    found = next(broken.keys("bulk_text"))
+    broken.put_in(found.file, found.offset_at, b"\xff\xff")
+    return TreeCode.ENTRY, found.file, found.page
+
+
+@tree_breaking
+def a_key_of_an_index_is_of_an_unknown_type(broken: TreeBreaker) -> Expected:
+    found = next(broken.keys("bulk_text"))
+    broken.put_in(found.file, found.at + 8, b"\x40")
+    return TreeCode.ENTRY, found.file, found.page

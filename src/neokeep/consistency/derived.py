@@ -6,15 +6,21 @@ pass that goes over them anyway.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from neokeep.consistency.counts import check_counts
 from neokeep.consistency.degrees import check_degrees
 from neokeep.consistency.id_files import check_id_files
 from neokeep.consistency.label_sets import LabelSets
+from neokeep.consistency.property_indexes import check_property_index
+from neokeep.consistency.property_values import Indexed
 from neokeep.consistency.tallies import Tally
 from neokeep.consistency.token_indexes import check_labels_index, check_types_index
 from neokeep.consistency.tree_reading import LeftOut, Trees
+from neokeep.neo4j.recovery.layout import Store
+from neokeep.neo4j.store.index_keys import ONLINE, layout_of
 from neokeep.neo4j.store.tree_layouts import LEGACY_TOKEN_FILES, TOKENS
 
 if TYPE_CHECKING:
@@ -22,8 +28,13 @@ if TYPE_CHECKING:
     from neokeep.neo4j.store.graph import SchemaRule
     from neokeep.neo4j.store.pages import Numbers, StorePages
     from neokeep.neo4j.store.records import Relationships
+    from neokeep.neo4j.store.tree import Layout, Tree
 
+ENTITIES = {"NODE": Store.NODE, "RELATIONSHIP": Store.RELATIONSHIP}
 _TOKENS_ONLINE = b"\x00"
+_SAID = ("indexType", "schemaEntityType", "indexProviderName", "indexProviderVersion", "schemaPropertySchemaType")
+_ALL_OF = "COMPLETE_ALL_TOKENS"
+"""How rules say that an index holds what has all of the properties."""
 APPLIED = (
     LeftOut(
         "counts, degrees, indexes and id files",
@@ -56,22 +67,47 @@ class Derived:
         return tuple(self.trees.left_out)
 
     def _check_index(self, rule: SchemaRule) -> None:
-        kind, entity, provider, version = (
-            str(rule.properties.get(key))
-            for key in ("indexType", "schemaEntityType", "indexProviderName", "indexProviderVersion")
-        )
-        if kind != "LOOKUP" or entity not in LEGACY_TOKEN_FILES:
-            self.trees.leave_out(f"index {rule.properties.get('name')}", f"indexes of type {kind} are not read")
-            return
-        name = f"schema/index/{provider}-{version}/{rule.id}/index-{rule.id}"
-        if self.trees.files.size(name) is None and self.trees.files.size(LEGACY_TOKEN_FILES[entity]) is not None:
-            name = LEGACY_TOKEN_FILES[entity]
-        tree = self.trees.open(name, TOKENS)
+        said = {key: str(rule.properties.get(key)) for key in _SAID}
+        kind, entity, provider, version, schema = said.values()
+        folder = f"{provider}-{version}"
+        name = f"schema/index/{folder}/{rule.id}/index-{rule.id}"
+        tokens, keys = (_numbers(rule.properties.get(key)) for key in ("schemaEntityIds", "schemaPropertyIds"))
+        layout = layout_of(folder, len(keys))
+        if kind == "LOOKUP" and entity in ENTITIES:
+            self._check_tokens(name, entity)
+        elif layout is None or entity not in ENTITIES or schema != _ALL_OF or not tokens or not keys:
+            named = rule.properties.get("name")
+            self.trees.leave_out(f"index {named}", f"indexes of type {kind}, provider {folder}, are not read")
+        else:
+            self._check_properties(name, layout, Indexed(ENTITIES[entity], tokens, keys))
+
+    def _check_tokens(self, name: str, entity: str) -> None:
+        legacy = LEGACY_TOKEN_FILES[entity]
+        if self.trees.files.size(name) is None and self.trees.files.size(legacy) is not None:
+            name = legacy
+        tree = self._online(name, TOKENS, _TOKENS_ONLINE)
         if tree is None:
             return
-        if tree.header[:1] != _TOKENS_ONLINE:
-            self.trees.leave_out(name, "it is not online")
-        elif entity == "NODE":
+        if ENTITIES[entity] is Store.NODE:
             check_labels_index(self.trees, tree, self.labels)
         else:
             check_types_index(self.trees, tree, self.tally)
+
+    def _check_properties(self, name: str, layout: Layout, indexed: Indexed) -> None:
+        if indexed.store is Store.NODE and self.labels.damaged:
+            self.trees.leave_out(name, "labels of some nodes cannot be read")
+            return
+        tree = self._online(name, layout, ONLINE)
+        if tree is not None:
+            check_property_index(self.trees, tree, self.labels, indexed)
+
+    def _online(self, name: str, layout: Layout, online: bytes) -> Tree | None:
+        tree = self.trees.open(name, layout)
+        if tree is None or tree.header[:1] == online:
+            return tree
+        self.trees.leave_out(name, "it is not online")
+        return None
+
+
+def _numbers(value: Any) -> tuple[int, ...]:
+    return tuple(int(number) for number in value.tolist()) if isinstance(value, np.ndarray) else ()
