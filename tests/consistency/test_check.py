@@ -14,8 +14,8 @@ from helpers.breaking import Breaker
 from helpers.breakings import BREAKINGS, Breaking
 from helpers.flipped import FlippedPages
 from helpers.small_store import unpack
-from neokeep.consistency.claims import Claims
-from neokeep.consistency.codes import CODES, Code
+from neokeep.consistency.claims import Claims, fingerprints
+from neokeep.consistency.codes import CODES, TREE_KINDS, Code
 from neokeep.consistency.findings import KEPT, Findings
 from neokeep.consistency.marks import Marks
 from neokeep.consistency.run import Checked, check_store
@@ -41,7 +41,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryPages]:
 
 
 def check(pages: StorePages) -> Checked:
-    return check_store(pages, aligned=True, progress=Silent())
+    return check_store(pages, aligned=True, derived=True, progress=Silent())
 
 
 def test_a_healthy_store_has_no_findings(pages: DirectoryPages) -> None:
@@ -61,11 +61,13 @@ def test_what_is_broken_is_found(pages: DirectoryPages, broken: Breaking) -> Non
 
 
 def test_every_kind_of_finding_is_provoked(pages: DirectoryPages) -> None:
-    assert {broken.apply(Breaker(pages))[0] for broken in BREAKINGS} == set(CODES)
+    provoked = {broken.apply(Breaker(pages))[0] for broken in BREAKINGS}
+    # Those of trees are provoked in test_trees.py.
+    assert provoked == {*CODES} - {*TREE_KINDS}
 
 
 def test_every_kind_of_finding_is_explained() -> None:
-    assert set(CODES) == {*Code, *damage.Code}
+    assert set(CODES) == {*Code, *damage.Code, *damage.TreeCode}
     page = (Path(__file__).parent.parent.parent / "docs" / "consistency.md").read_text(encoding="utf-8")
     for code, meaning in CODES.items():
         assert f"| `{code}` | {meaning.what} | {meaning.consequence} |" in page
@@ -118,6 +120,16 @@ def test_claims_agree_only_where_they_are_the_same(rows: list[tuple[int, int]], 
     assert not claims_of([*rows, (7, 8)], [*shuffled, (8, 7)]).agree
     # What is there twice on one side is not there once and something else once.
     assert not claims_of([*rows, (7, 8), (7, 8)], [*shuffled, (7, 8), (7, 9)]).agree
+
+
+@given(st.integers(1, 9), st.data())
+def test_a_fingerprint_depends_on_each_column(count: int, data: st.DataObject) -> None:
+    row = data.draw(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), min_size=count, max_size=count))
+    place = data.draw(st.integers(0, count - 1))
+    other = row.copy()
+    other[place] = data.draw(st.integers(-(1 << 63), (1 << 63) - 1).filter(lambda number: number != row[place]))
+    one, another = (fingerprints(*(np.array([number], np.int64) for number in numbers)) for numbers in (row, other))
+    assert one != another
 
 
 def claims_of(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> Claims:

@@ -44,7 +44,7 @@ def directory(tmp_path: Path) -> Path:
 
 
 def check(pages: StorePages, scheduler: str | None) -> Checked:
-    return check_store(pages, aligned=True, progress=Silent(), scheduler=scheduler)
+    return check_store(pages, aligned=True, derived=False, progress=Silent(), scheduler=scheduler)
 
 
 @pytest.mark.slow

@@ -53,6 +53,10 @@ class Breaker:
         offset = self.reader.tables[store].geometry.offset(record) + at
         self.flips.update({(FILES[store], offset + step): byte for step, byte in enumerate(value)})
 
+    def put_in(self, name: str, offset: int, value: bytes) -> None:
+        """Change bytes of a file."""
+        self.flips.update({(name, offset + step): byte for step, byte in enumerate(value)})
+
     def put4(self, store: Store, record: int, at: int, value: int) -> None:
         """Change a number of four bytes."""
         self.put(store, record, at, (value & NOTHING).to_bytes(4, "big"))

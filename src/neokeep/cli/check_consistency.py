@@ -60,6 +60,8 @@ def show(report: ConsistencyReport, page: Page) -> None:
     elif report.ok:
         page.line()
         page.line("No inconsistencies that the log does not explain.")
+    for left_out in report.left_out:
+        page.line(f"Not looked at: {left_out.part}: {left_out.why}")
     for line in found_of(report, explained=False, most=SHOWN):
         page.line(line)
     if report.explained:
@@ -78,10 +80,11 @@ COMMANDS = (
         "check-consistency",
         "Say whether the graph in a database, a backup or an archive is whole.",
         "Read all records and say whether the graph is whole: relationships and the chains they are in, groups, "
-        "properties and their values, labels, tokens and the schema. Of a stopped database at --home; with --backup or "
-        "--from-source, of a backup; with --archive, of a .dump or a full .backup. A log that is not in the store yet, "
-        "as with backups and after a crash, is applied in scratch first. No Neo4j and no Java are needed, and nothing "
-        "is changed. Findings are told by code and record, see docs/consistency.md.",
+        "properties and their values, labels, tokens and the schema. Where the database was stopped in order also "
+        "counts, degrees, indexes and id files. Of a stopped database at --home; with --backup or --from-source, of a "
+        "backup; with --archive, of a .dump or a full .backup. A log that is not in the store yet, as with backups and "
+        "after a crash, is applied in scratch first. No Neo4j and no Java are needed, and nothing is changed. Findings "
+        "are told by code and record, see docs/consistency.md.",
         (
             "neokeep check-consistency neo4j --home /var/lib/neo4j",
             "neokeep check-consistency neo4j --backup neo4j-20261122-173015F --repo /backup/neo4j",

@@ -92,6 +92,7 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
     reports.VerifiedBackup,
     reports.Finding,
     reports.ConsistencyKind,
+    reports.ConsistencyLeftOut,
     reports.ConsistencyFinding,
     reports.NodeStatistics,
     reports.LabelStatistics,

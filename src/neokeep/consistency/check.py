@@ -30,6 +30,6 @@ def check(subject: Subject, *, scheduler: str | None = None, progress: Progress)
         if store.pending is not None and store.pending.transactions:
             progress.say(f"looking at {store.database} with its log applied first, to know what that explains")
             with store.pending.applied() as pages:
-                explains = ExplainedByLog(find(pages).findings)
-        checked = find(store.pages, explains=explains)
+                explains = ExplainedByLog(find(pages, derived=False).findings)
+        checked = find(store.pages, derived=store.derived, explains=explains)
     return report_of(checked, store, seconds=round(time.monotonic() - began, 3))

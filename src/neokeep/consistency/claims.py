@@ -26,13 +26,16 @@ if TYPE_CHECKING:
 Fingerprints = NDArray[np.uint64]
 
 MULTIPLIERS = (0x9E3779B97F4A7C15, 0xD1342543DE82EF95, 0xA0761D6478BD642F, 0xE7037ED1A0B428DB)
-"""One for each column."""
+"""One for each of the columns that are mixed at once; compiled code knows these."""
 START, FIRST, SECOND = 0x589965CC75374CC3, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _MASK = (1 << 64) - 1
 
 
 def fingerprints(*columns: Numbers | int) -> Fingerprints:
-    """Give a number of 64 bits for each row of the columns, four at most, which depends on all and on their order."""
+    """Give a number of 64 bits for each row of the columns, which depends on all and on their order."""
+    while len(columns) > len(MULTIPLIERS):
+        first, rest = columns[: len(MULTIPLIERS)], columns[len(MULTIPLIERS) :]
+        columns = (fingerprints(*first).view(np.int64), *rest)
     mixed = np.full(1, START, np.uint64)
     for column, multiplier in zip(columns, MULTIPLIERS, strict=False):
         mixed = mixed + np.atleast_1d(np.asarray(column, np.int64)).view(np.uint64) * np.uint64(multiplier)

@@ -40,6 +40,13 @@ class Code(StrEnum):
     RULE = "schema-rule"
     RULE_REFERENCE = "schema-rule-reference"
     RULE_INDEX = "schema-rule-index"
+    COUNT = "count"
+    DEGREE = "degree"
+    INDEX_MISSING = "index-missing"
+    INDEX_EXTRA = "index-extra"
+    ID_FREE = "id-free"
+    ID_HIGH = "id-high"
+    TREE_ORDER = "tree-order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,8 @@ class Meaning:
 _LOST = "Relationships are missing from some answers, or a query fails."
 _VALUES = "Reading the properties of its owner fails, or gives values that nobody wrote."
 _SPACE = "Space that is not used; nothing is missing from answers."
+_OVERWRITTEN = "The next record that is made is written over it: data will be lost."
+_TREE = "What the file is for fails or gives wrong answers."
 _SCHEMA = "The index or constraint may not work, or the database may not start."
 
 CODES: dict[str, Meaning] = {
@@ -90,6 +99,22 @@ CODES: dict[str, Meaning] = {
     Code.RULE: Meaning("A rule of the schema lacks what a rule has to say.", _SCHEMA),
     Code.RULE_REFERENCE: Meaning("A rule of the schema names a label, type or key that no token is.", _SCHEMA),
     Code.RULE_INDEX: Meaning("A constraint and the index that it owns do not name each other.", _SCHEMA),
+    Code.COUNT: Meaning("The counts store has another number than the graph.", "Counting gives wrong answers."),
+    Code.DEGREE: Meaning(
+        "The degrees file has another number than the graph.", "Degrees of nodes are wrong, and plans poor."
+    ),
+    Code.INDEX_MISSING: Meaning("An index does not hold what it has to.", "Queries that use the index miss it."),
+    Code.INDEX_EXTRA: Meaning(
+        "An index holds what the graph has not got.", "Queries that use the index find what is not so."
+    ),
+    Code.ID_FREE: Meaning("The id of a record in use is marked as free.", _OVERWRITTEN),
+    Code.ID_HIGH: Meaning("A record in use is behind the highest id.", _OVERWRITTEN),
+    Code.TREE_ORDER: Meaning("Entries of a tree are not in order, or twice there.", _TREE),
+    damage.TreeCode.STATE: Meaning("A tree does not say where it begins.", _TREE),
+    damage.TreeCode.NODE: Meaning("A page of a tree is none, or is not of its level.", _TREE),
+    damage.TreeCode.POINTER: Meaning("A page of a tree leads to none, or to one that is elsewhere in it.", _TREE),
+    damage.TreeCode.SIBLING: Meaning("A page of a tree does not name the one beside it.", _TREE),
+    damage.TreeCode.ENTRY: Meaning("An entry of a tree cannot be read.", _TREE),
     damage.Code.PROPERTY_NOT_IN_USE: Meaning(
         "A chain of properties goes through a record that is not in use.", _VALUES
     ),
@@ -111,3 +136,17 @@ CODES: dict[str, Meaning] = {
     damage.Code.UNREADABLE_NAME: Meaning("The name of a token is not UTF-8.", "The database may not start."),
 }
 """Every kind of finding."""
+
+TREE_KINDS = frozenset(
+    {
+        Code.COUNT,
+        Code.DEGREE,
+        Code.INDEX_MISSING,
+        Code.INDEX_EXTRA,
+        Code.ID_FREE,
+        Code.ID_HIGH,
+        Code.TREE_ORDER,
+        *damage.TreeCode,
+    }
+)
+"""Kinds that are found where a store was closed in order only."""

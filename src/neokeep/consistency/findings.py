@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neokeep.neo4j.recovery.layout import FILES
+from neokeep.neo4j.recovery.layout import FILES, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
-    from neokeep.neo4j.recovery.layout import Store
     from neokeep.neo4j.store.damage import Damage
     from neokeep.neo4j.store.pages import Flags, Numbers
 
@@ -30,7 +29,7 @@ KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: its kind, the file and the record, what is there, and whether a log explains it."""
+    """One thing that is wrong: its kind, the file, the record or page, what is there, and whether a log explains it."""
 
     code: str
     store: str
@@ -51,15 +50,15 @@ class Findings:
     explained: Counter[str] = field(default_factory=Counter)
     explains: Explains | None = None
 
-    def add(self, code: str, store: Store, record: int, detail: str) -> None:
-        """Note one."""
+    def add(self, code: str, store: Store | str, record: int, detail: str) -> None:
+        """Note one, of a record of a store, or of a page of another file."""
         # What is in the detail is not to be filled in.
         self.add_each(code, store, np.array([record], np.int64), "{0}", np.array([detail], np.object_))
 
     def add_each(
         self,
         code: str,
-        store: Store,
+        store: Store | str,
         records: Numbers,
         text: str,
         *values: Numbers | NDArray[np.object_],
@@ -67,7 +66,9 @@ class Findings:
         """Note one for each record; `{0}`, `{1}` in the text stand for what is in `values` for that record."""
         if not len(records):
             return
-        explained = np.zeros(len(records), np.bool_) if self.explains is None else self.explains(store, records)
+        explained = np.zeros(len(records), np.bool_)
+        if self.explains is not None and isinstance(store, Store):
+            explained = self.explains(store, records)
         for flag in (False, True):
             rows = np.flatnonzero(explained == flag)
             known = self.explained[code] if flag else self.counts[code] - self.explained[code]
@@ -75,7 +76,7 @@ class Findings:
             shown = [column[kept].tolist() for column in values]
             for row, record in enumerate(records[kept].tolist()):
                 detail = text.format(*(column[row] for column in shown))
-                self.kept.append(Finding(code, FILES[store], record, detail, flag))
+                self.kept.append(Finding(code, _file(store), record, detail, flag))
             if len(rows):
                 self.counts[code] += len(rows)
                 self.explained.update({code: len(rows)} if flag else {})
@@ -84,3 +85,7 @@ class Findings:
         """Note what reading met."""
         for damage in damages:
             self.add(damage.code, damage.store, damage.record, damage.detail)
+
+
+def _file(store: Store | str) -> str:
+    return store if isinstance(store, str) else FILES[store]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.consistency.codes import CODES
 from neokeep.files import explained
-from neokeep.reports import ConsistencyFinding, ConsistencyKind, ConsistencyReport
+from neokeep.reports import ConsistencyFinding, ConsistencyKind, ConsistencyLeftOut, ConsistencyReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,7 @@ def report_of(checked: Checked, store: OpenedStore, *, seconds: float) -> Consis
             )
             for one in found.kept
         ),
+        left_out=tuple(ConsistencyLeftOut(part=one.part, why=one.why) for one in checked.left_out),
         seconds=seconds,
     )
 
@@ -66,6 +67,8 @@ def lines_of(report: ConsistencyReport) -> Iterator[str]:
     """Give the lines of the report: each kind with what it means, and below it what was found."""
     yield f"Consistency of {report.database}: {report.subject}"
     yield f"{report.nodes} nodes, {report.relationships} relationships, {report.inconsistencies} inconsistencies"
+    for one in report.left_out:
+        yield f"not looked at: {one.part}: {one.why}"
     yield from found_of(report, explained=False, most=None)
     if report.explained:
         yield ""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from neokeep.consistency.derived import APPLIED, check_derived
 from neokeep.consistency.groups import check_groups, find_groups
 from neokeep.consistency.nodes import check_nodes, find_nodes
 from neokeep.consistency.proof.plan import plan
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from neokeep.consistency.findings import Explains, Findings
     from neokeep.consistency.proof.prove import Proof
+    from neokeep.consistency.tree_reading import LeftOut
     from neokeep.neo4j.store.pages import RecordTable, StorePages
     from neokeep.progress import Progress
 
@@ -35,17 +37,19 @@ WORTH_PROVING = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was looked at, and what was found."""
+    """What was looked at, and what was found; `left_out` is what was not looked at, and why."""
 
     nodes: int
     relationships: int
     findings: Findings
+    left_out: tuple[LeftOut, ...]
 
 
 def check_store(
     pages: StorePages,
     *,
     aligned: bool,
+    derived: bool,
     progress: Progress,
     jobs: int = 1,
     scheduler: str | None = None,
@@ -54,8 +58,11 @@ def check_store(
 ) -> Checked:
     """Check all records of a store in format `aligned` or `standard`: a clean one, or with what explains findings.
 
-    It is proven to be whole on so many threads, or by the workers of a dask scheduler (see proof/spread.py, which says
-    what that raises too).
+    With `derived` counts, degrees, indexes and id files too: where they were written with the last of the records.
+    The records are proven to be whole on so many threads, or by the workers of a dask scheduler (see proof/spread.py,
+    which says what that raises too).
+
+    With `derived` counts, degrees, indexes and id files too: where they were written with the last of the records.
 
     Raises:
         IntegrityError: a store file is missing, or does not say how large its records are.
@@ -72,15 +79,18 @@ def check_store(
 
         prover = partial(prove, jobs=jobs)
     known = look_over(reader)
-    if prover is not None and (proven := _prove(State(reader, known, claiming=True), prover, progress)) is not None:
-        return proven
-    state = State(reader, known)
-    state.findings.explains = explains
-    return _look_up(state, progress)
+    state = State(reader, known, claiming=True)
+    counted = None if prover is None else _prove(state, prover, progress)
+    if counted is None:
+        state = State(reader, known)
+        state.findings.explains = explains
+        counted = _look_up(state, progress)
+    left_out = check_derived(state, pages, jobs=jobs, progress=progress) if derived else APPLIED
+    return Checked(*counted, state.findings, left_out)
 
 
-def _prove(state: State, prover: Callable[..., Proof], progress: Progress) -> Checked | None:
-    """Prove that a store is whole; None where it cannot be."""
+def _prove(state: State, prover: Callable[..., Proof], progress: Progress) -> tuple[int, int] | None:
+    """Prove that a store is whole, and count nodes and relationships; None where it cannot be proven."""
     work = list(plan(state.tables))
     progress.begin("checking the graph", sum(some.bytes for some in work))
     try:
@@ -90,11 +100,11 @@ def _prove(state: State, prover: Callable[..., Proof], progress: Progress) -> Ch
             return None
     finally:
         progress.end()
-    return Checked(proof.nodes, proof.relationships, state.findings)
+    return proof.nodes, proof.relationships
 
 
-def _look_up(state: State, progress: Progress) -> Checked:
-    """Look at everything, and say what is not whole."""
+def _look_up(state: State, progress: Progress) -> tuple[int, int]:
+    """Look at everything, and say what is not whole; gives the numbers of nodes and relationships."""
     nodes, relationships = state.tables[Store.NODE], state.tables[Store.RELATIONSHIP]
     progress.begin("looking up all records", _bytes(relationships) + _bytes(nodes))
     try:
@@ -117,7 +127,7 @@ def _look_up(state: State, progress: Progress) -> Checked:
             _find(state)
     finally:
         progress.end()
-    return Checked(known_nodes, known_relationships, state.findings)
+    return known_nodes, known_relationships
 
 
 def _find(state: State) -> None:

@@ -56,7 +56,14 @@ def opened_archive(
                 pending = pending_log(staging.store, staging.log, aligned=aligned, scratch=scratch)
             with DirectoryPages(staging.store) as pages:
                 yield OpenedStore(
-                    place.url, name, pages, aligned, archive=place.url, last_transaction=known, pending=pending
+                    place.url,
+                    name,
+                    pages,
+                    aligned,
+                    archive=place.url,
+                    last_transaction=known,
+                    pending=pending,
+                    derived=state.clean,
                 )
         else:
             progress.say(f"applying the log in {place.url}")

@@ -21,7 +21,8 @@ class OpenedStore:
     """A store with its log in it; or as it lies there, then `pending` is what its log holds beside it.
 
     `subject` names it for people. `label` is that of the backup, `archive` the address of the archive, and
-    `last_transaction` the last one that is in it where that was found out on the way.
+    `last_transaction` the last one that is in it where that was found out on the way. `derived` says that counts,
+    indexes and id files are there as of the records: the store was closed in order, and not changed since.
     """
 
     subject: str
@@ -32,6 +33,7 @@ class OpenedStore:
     last_transaction: int | None = None
     archive: str | None = None
     pending: PendingLog | None = None
+    derived: bool = False
 
     def reader(self) -> GraphReader:
         """Read the graph.

@@ -40,7 +40,7 @@ def opened_database(
     if clean or as_is:
         pending = pending_log(*place, aligned=aligned, scratch=scratch) if as_is else None
         with DirectoryPages(database.store_directory) as pages:
-            yield OpenedStore(subject, database.name, pages, aligned, pending=pending)
+            yield OpenedStore(subject, database.name, pages, aligned, pending=pending, derived=clean)
     else:
         progress.say(f"applying the log of {database.name}, which was not stopped in order, in scratch")
         with recovered_pages(*place, aligned=aligned, scratch=scratch) as (recovered, last):

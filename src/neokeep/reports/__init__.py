@@ -27,6 +27,7 @@ from neokeep.reports.backups import (
 from neokeep.reports.consistency import (
     ConsistencyFinding,
     ConsistencyKind,
+    ConsistencyLeftOut,
     ConsistencyReport,
 )
 from neokeep.reports.keys import (
@@ -78,6 +79,7 @@ __all__ = [
     "CombinationStatistics",
     "ConsistencyFinding",
     "ConsistencyKind",
+    "ConsistencyLeftOut",
     "ConsistencyReport",
     "ConsolidateReport",
     "CopiedBackup",

@@ -21,7 +21,8 @@ class ConsistencyKind(msgspec.Struct, frozen=True, kw_only=True):
 class ConsistencyFinding(msgspec.Struct, frozen=True, kw_only=True):
     """One inconsistency: its kind, the store file and the id of the record, and what is there.
 
-    `explained`: it is gone once the log is applied that was left aside.
+    `explained`: it is gone once the log is applied that was left aside. Of an index, counts, degrees or an id file
+    `record` is the page.
     """
 
     code: str
@@ -31,12 +32,19 @@ class ConsistencyFinding(msgspec.Struct, frozen=True, kw_only=True):
     explained: bool
 
 
+class ConsistencyLeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the store that was not looked at, and why."""
+
+    part: str
+    why: str
+
+
 class ConsistencyReport(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome of `check-consistency`: `ok` where nothing was found but what is explained.
 
     `not_applied` is the number of transactions in the log that were left aside, null without `--as-is`. Of the
     `inconsistencies` so many are `explained` by that. `findings` holds at most 1,000 of each kind, and as many that are
-    explained.
+    explained. `left_out` is what was not looked at.
 
     `label` is that of the backup, `archive` the address of the archive; `last_transaction` the last one in what was
     read, for a backup, an archive, and a database that was not stopped in order. Else they are null.
@@ -55,4 +63,5 @@ class ConsistencyReport(msgspec.Struct, frozen=True, kw_only=True):
     explained: int
     kinds: tuple[ConsistencyKind, ...]
     findings: tuple[ConsistencyFinding, ...]
+    left_out: tuple[ConsistencyLeftOut, ...]
     seconds: float

@@ -42,6 +42,7 @@ SOURCES = (
     "consistency.proof.bits",
     "consistency.proof.chains",
     "consistency.proof.entities",
+    "consistency.proof.tallies",
     "consistency.proof.values",
     "neo4j.recovery.bits",
     "neo4j.recovery.compiled",

@@ -36,3 +36,23 @@ class Damage:
     store: Store
     record: int
     detail: str
+
+
+class TreeCode(StrEnum):
+    """Kinds of damage in the files that are trees: indexes, counts, degrees and id files."""
+
+    STATE = "tree-state"
+    NODE = "tree-node"
+    POINTER = "tree-pointer"
+    SIBLING = "tree-sibling"
+    ENTRY = "tree-entry"
+
+
+@dataclass(frozen=True, slots=True)
+class TreeDamage:
+    """One page of a tree that does not hold what it has to: the file, the number of the page, and what is wrong."""
+
+    code: TreeCode
+    file: str
+    page: int
+    detail: str

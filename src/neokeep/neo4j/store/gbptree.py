@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 DEFAULT_PAGE_SIZE = 8192
 _BLOCK = struct.Struct(">iiqqqqqiib")
@@ -18,11 +18,22 @@ _LARGEST_PAGE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class TreeState:
-    """One tree state; `clean` means that the file was closed properly after it was written."""
+    """One tree state; `clean` means that the file was closed properly after it was written.
+
+    `root` and `root_generation` are the page that the tree begins with, and the generation that it was written in;
+    states are compared without them.
+    """
 
     stable: int
     unstable: int
     clean: bool
+    root: int = field(default=0, compare=False)
+    root_generation: int = field(default=0, compare=False)
+
+    @property
+    def rank(self) -> tuple[int, int, bool]:
+        """What the newer of two states has more of."""
+        return self.stable, self.unstable, self.clean
 
 
 def parse_state(page: bytes) -> TreeState | None:
@@ -31,13 +42,13 @@ def parse_state(page: bytes) -> TreeState | None:
     if len(second) < _BLOCK.size or first != second or not any(first):
         return None
     fields = _BLOCK.unpack(first)
-    return TreeState(fields[0] & 0xFFFF_FFFF, fields[1] & 0xFFFF_FFFF, fields[9] == 1)
+    return TreeState(fields[0] & 0xFFFF_FFFF, fields[1] & 0xFFFF_FFFF, fields[9] == 1, fields[2], fields[3])
 
 
 def current_state(page1: bytes, page2: bytes) -> TreeState | None:
     """Choose the state that Neo4j would choose at a start: the newest valid one, of equals the clean one."""
     states = [state for state in (parse_state(page1), parse_state(page2)) if state is not None]
-    return max(states, key=lambda state: (state.stable, state.unstable, state.clean), default=None)
+    return max(states, key=lambda state: state.rank, default=None)
 
 
 def page_size(meta: bytes) -> int:

@@ -1,0 +1,164 @@
+"""Values of properties as an index of properties holds them: equal numbers where the values are, see index_keys.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neokeep.consistency.claims import Fingerprints, fingerprints
+from neokeep.neo4j.recovery.layout import Store
+from neokeep.neo4j.store import records as columns
+from neokeep.neo4j.store.blocks import Blocks, Column, Decoder, blocks_of
+from neokeep.neo4j.store.chains import property_levels
+from neokeep.neo4j.store.index_keys import DAY, OPAQUE, UNREAD, NumberType, ValueType, canonical_bits, text_hashes
+from neokeep.neo4j.store.values import Date, DateTime, Duration, Kind, LocalDateTime, LocalTime, Time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from neokeep.consistency.label_sets import LabelSets
+    from neokeep.neo4j.store.damage import Damage
+    from neokeep.neo4j.store.pages import Flags, Numbers, RecordTable
+
+_AT_ONCE = 16 * 1024
+"""Entities whose values are held together."""
+_NANOSECONDS = 10**9
+_NUMBERS = {
+    Kind.BYTE: NumberType.BYTE,
+    Kind.SHORT: NumberType.SHORT,
+    Kind.INTEGER: NumberType.INTEGER,
+    Kind.LONG: NumberType.LONG,
+    Kind.FLOAT: NumberType.FLOAT,
+    Kind.DOUBLE: NumberType.DOUBLE,
+}
+_DOUBTFUL = (Kind.BYTE, Kind.SHORT, Kind.INTEGER, Kind.FLOAT, Kind.CHARACTER)
+"""Types that only embedded databases write: how an index holds them was not seen, so their values are not compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What an index is on: nodes with any of some labels, or relationships of any of some types, with all the keys."""
+
+    store: Store
+    tokens: tuple[int, ...]
+    keys: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an index has to hold: entities with the fingerprint of each and its values.
+
+    `doubtful` are those whose value may stand there in another way; `damaged` says that values could not be read.
+    """
+
+    entities: Numbers
+    prints: Fingerprints
+    doubtful: Flags
+    damaged: bool
+
+
+def expected_of(tables: Mapping[Store, RecordTable], labels: LabelSets, indexed: Indexed) -> Iterator[Expected]:
+    """Read what an index has to hold, in batches, in the order of entities."""
+    for ids, heads in _candidates(tables, labels, indexed):
+        for begin in range(0, len(ids), _AT_ONCE):
+            some = slice(begin, begin + _AT_ONCE)
+            yield _expected(tables, indexed, ids[some], heads[some])
+
+
+def _candidates(
+    tables: Mapping[Store, RecordTable], labels: LabelSets, indexed: Indexed
+) -> Iterator[tuple[Numbers, Numbers]]:
+    """Give entities with a token of the index, and their first property records."""
+    for batch in tables[indexed.store].batches():
+        if indexed.store is Store.NODE:
+            nodes = columns.nodes(batch.records)
+            flags = np.logical_or.reduce([labels.with_label(label) for label in indexed.tokens])
+            rows, heads = nodes.used & flags[labels.of(batch.ids)], nodes.property
+        else:
+            ties = columns.relationships(batch.records)
+            rows, heads = ties.used & np.isin(ties.type, indexed.tokens), ties.property
+        yield batch.ids[rows], heads[rows]
+
+
+def _expected(tables: Mapping[Store, RecordTable], indexed: Indexed, ids: Numbers, heads: Numbers) -> Expected:
+    damages: list[Damage] = []
+    parts = []
+    for level in property_levels(tables[Store.PROPERTY], heads, damages):
+        blocks = blocks_of(level.rows, level.ids, level.records.longs, damages)
+        parts.append(blocks[np.isin(blocks.key, indexed.keys)])
+    joined = Blocks.joined(parts)
+    doubtful = np.zeros(len(ids), np.bool_)
+    doubtful[joined.chain[np.isin(joined.kind, _DOUBTFUL)]] = True
+    values = np.zeros((4, len(joined)), np.int64)
+    values[0] = UNREAD
+    for column in Decoder(tables).columns(joined, damages):
+        values[:, column.rows] = _canonical(column)
+    present, read_on = np.ones(len(ids), np.bool_), np.ones(len(ids), np.bool_)
+    told: list[Numbers] = []
+    for key in indexed.keys:
+        place = np.full(len(ids), -1)
+        own = np.flatnonzero(joined.key == key)[::-1]
+        place[joined.chain[own]] = own
+        present &= place >= 0
+        found = np.where(read_on & (place >= 0), values[:, place] if len(joined) else 0, 0)
+        found[0] = np.where(read_on & (place >= 0), found[0], UNREAD)
+        told.extend(found)
+        read_on &= found[0] != OPAQUE
+    kept = [ids[present], *(column[present] for column in told)]
+    prints = fingerprints(*kept) if present.any() else np.zeros(0, np.uint64)
+    return Expected(ids[present], prints, doubtful[present], bool(damages))
+
+
+def _canonical(column: Column) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Give the type of each value and its three numbers: four rows."""
+    made = np.zeros((4, len(column.rows)), np.int64)
+    values: Any = column.values
+    if column.kind == Kind.BOOLEAN:
+        made[0], made[1] = ValueType.BOOLEAN, values
+    elif column.kind in _NUMBERS:
+        made[0], made[1] = ValueType.NUMBER, _NUMBERS[column.kind]
+        made[2] = canonical_bits(made[1], _bits(column))
+    elif column.kind in (Kind.STRING, Kind.SHORT_STRING, Kind.CHARACTER):
+        made[0] = ValueType.TEXT
+        made[1], made[2] = _texts(values)
+    elif column.kind == Kind.TEMPORAL:
+        for row, value in enumerate(values):
+            made[:, row] = _moment(value)
+    else:
+        made[0] = OPAQUE
+    return made
+
+
+def _bits(column: Column) -> Numbers:
+    if column.kind == Kind.FLOAT:
+        return np.asarray(column.values, np.float32).view(np.uint32).astype(np.int64)
+    if column.kind == Kind.DOUBLE:
+        return np.asarray(column.values, np.float64).view(np.int64)
+    return column.values.astype(np.int64)
+
+
+def _texts(values: Any) -> tuple[Numbers, Numbers]:
+    encoded = [value.encode("utf-8", "surrogatepass") for value in values]
+    lengths = np.array([len(one) for one in encoded], np.int64)
+    content = np.frombuffer(b"".join(encoded) + bytes(8), np.uint8)
+    return text_hashes(content, np.cumsum(lengths) - lengths, lengths), lengths
+
+
+def _moment(value: Any) -> tuple[int, int, int, int]:
+    made = (OPAQUE, 0, 0, 0)
+    match value:
+        case Date(days):
+            made = (ValueType.DATE, days, 0, 0)
+        case LocalTime(nanoseconds):
+            made = (ValueType.LOCAL_TIME, nanoseconds, 0, 0)
+        case Time(nanoseconds, offset):
+            made = (ValueType.TIME, (nanoseconds - offset * _NANOSECONDS) % DAY, 0, 0)
+        case LocalDateTime(seconds, nanoseconds):
+            made = (ValueType.LOCAL_DATE_TIME, seconds, nanoseconds, 0)
+        case DateTime(seconds, nanoseconds, _):
+            made = (ValueType.DATE_TIME, seconds, nanoseconds, 0)
+        case Duration(months, days, _, nanoseconds):
+            made = (ValueType.DURATION, months, days, nanoseconds)
+    return made

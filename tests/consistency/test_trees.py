@@ -1,0 +1,147 @@
+"""Counts, degrees, indexes and id files of healthy stores agree with their records; what is broken in them is found."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.breaking_trees import TREE_BREAKINGS, TreeBreaker, TreeBreaking
+from helpers.breakings_of_trees import NODES
+from helpers.flipped import FlippedPages
+from helpers.indexed_store import VERSIONS, unpack
+from neokeep.consistency.codes import CODES, TREE_KINDS
+from neokeep.consistency.derived import APPLIED
+from neokeep.consistency.label_sets import LabelSets
+from neokeep.consistency.run import Checked, check_store
+from neokeep.consistency.tallies import Tally
+from neokeep.consistency.tree_reading import ascending
+from neokeep.errors import IntegrityError
+from neokeep.neo4j.store.graph import GraphReader
+from neokeep.neo4j.store.pages import DirectoryPages
+from neokeep.neo4j.store.tree_layouts import COUNTS_FILE, DEGREES_FILE
+from neokeep.progress import Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from neokeep.neo4j.store.pages import StorePages
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def pages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryPages]:
+    with DirectoryPages(unpack(str(request.param), tmp_path_factory.mktemp("indexed"))) as found:
+        yield found
+
+
+def check(pages: StorePages, *, derived: bool = True) -> Checked:
+    return check_store(pages, aligned=True, derived=derived, progress=Silent())
+
+
+def test_a_healthy_store_has_no_findings(pages: DirectoryPages) -> None:
+    checked = check(pages)
+    assert checked.findings.kept == []
+    assert checked.nodes > 1000
+
+
+@pytest.mark.parametrize("broken", TREE_BREAKINGS, ids=lambda one: one.name)
+def test_what_is_broken_is_found(pages: DirectoryPages, broken: TreeBreaking) -> None:
+    breaker = TreeBreaker(pages)
+    code, file, record = broken.apply(breaker)
+    found = check(FlippedPages(pages, breaker.flips)).findings
+    assert (code, file, record) in {(one.code, one.store, one.record) for one in found.kept}
+    assert all("{" not in one.detail for one in found.kept)
+
+
+def test_every_kind_of_finding_is_provoked(pages: DirectoryPages) -> None:
+    assert {broken.apply(TreeBreaker(pages))[0] for broken in TREE_BREAKINGS} == set(TREE_KINDS)
+
+
+def test_a_store_whose_log_was_applied_is_not_judged_by_its_trees(pages: DirectoryPages) -> None:
+    breaker = TreeBreaker(pages)
+    for broken in TREE_BREAKINGS:
+        broken.apply(breaker)
+    flips = {place: byte for place, byte in breaker.flips.items() if place[0] != NODES}
+    checked = check(FlippedPages(pages, flips), derived=False)
+    assert checked.findings.kept == []
+    assert checked.left_out == APPLIED
+
+
+def test_what_is_not_there_is_no_finding_and_is_told(pages: DirectoryPages) -> None:
+    class Without:
+        def size(self, name: str) -> int | None:
+            return None if name.endswith(".id") or name in (COUNTS_FILE, DEGREES_FILE) else pages.size(name)
+
+        def read(self, name: str, offset: int, length: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+            return pages.read(name, offset, length)
+
+    checked = check(Without())
+    assert checked.findings.kept == []
+    told = {one.part: one.why for one in checked.left_out}
+    assert told[COUNTS_FILE] == told[f"{NODES}.id"] == "it is not there"
+
+
+def files_of_trees(pages: DirectoryPages) -> list[str]:
+    breaker = TreeBreaker(pages)
+    indexes = [breaker.property_index(name)[0] for name in ("typed_value", "typed_both", "bulk_key", "bulk_text")]
+    return [COUNTS_FILE, DEGREES_FILE, f"{NODES}.id", NODES, breaker.token_index("NODE"), *indexes]
+
+
+@settings(max_examples=25)
+@given(
+    flips=st.dictionaries(
+        st.tuples(st.integers(0, 8), st.integers(0, 12), st.integers(0, 300) | st.integers(0, 8191)),
+        st.integers(0, 255),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_no_damage_makes_a_check_crash_or_endless(
+    pages: DirectoryPages, flips: dict[tuple[int, int, int], int]
+) -> None:
+    names = files_of_trees(pages)
+    places = {(names[file], page * 8192 + at): byte for (file, page, at), byte in flips.items()}
+    try:
+        found = check(FlippedPages(pages, places)).findings
+    except IntegrityError:
+        return
+    assert set(found.counts) <= set(CODES)
+
+
+def test_tallies_of_parts_are_those_of_the_whole(pages: DirectoryPages) -> None:
+    reader = GraphReader(pages, aligned=True)
+    labels = LabelSets(reader)
+    whole, joined = Tally(), Tally()
+    for batch in reader.relationships():
+        whole.add(labels, batch.ids, batch.type, batch.start, batch.end)
+        for part in (slice(100), slice(100, None)):
+            tally = Tally()
+            tally.add(labels, batch.ids[part], batch.type[part], batch.start[part], batch.end[part])
+            joined.merge(tally)
+    assert (whole.starts, whole.ends) == (joined.starts, joined.ends)
+    assert np.array_equal(whole.sums, joined.sums)
+    assert sum(whole.starts.values()) > 250
+
+
+def test_label_sets_are_the_labels_of_all_nodes(pages: DirectoryPages) -> None:
+    reader = GraphReader(pages, aligned=True)
+    labels = LabelSets(reader)
+    assert not labels.damaged
+    for batch in reader.nodes():
+        own: dict[int, list[int]] = {node: [] for node in batch.ids.tolist()}
+        for row, label in zip(batch.labels.rows.tolist(), batch.labels.labels.tolist(), strict=True):
+            own[int(batch.ids[row])].append(label)
+        sets = [labels.sets[number] for number in labels.of(batch.ids).tolist()]
+        assert sets == [tuple(found) for found in own.values()]
+    assert labels.of(np.array([-1, 10**9])).tolist() == [0, 0]
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), max_size=30))
+def test_rows_ascend_where_their_tuples_do(rows: list[tuple[int, int]]) -> None:
+    columns = np.array(rows, np.int64).reshape(-1, 2)
+    expected = [one < other for one, other in itertools.pairwise(rows)]
+    assert ascending([columns[:, 0], columns[:, 1]]).tolist() == expected
