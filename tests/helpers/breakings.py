@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers import breakings_of_chains, breakings_of_values
+from helpers import breakings_of_chains, breakings_of_trees, breakings_of_values
 from helpers.breaking import BREAKINGS, Breaking
 
-__all__ = ["BREAKINGS", "Breaking", "breakings_of_chains", "breakings_of_values"]
+__all__ = ["BREAKINGS", "Breaking", "breakings_of_chains", "breakings_of_trees", "breakings_of_values"]

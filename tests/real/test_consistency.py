@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import VERSIONS
-from helpers.breaking import Breaker
-from helpers.breakings import BREAKINGS
+from helpers.breaking_trees import TREE_BREAKINGS, TreeBreaker, TreeBreaking
+from helpers.breakings import BREAKINGS, Breaking
 from helpers.small_store import PARAMETERS, STATEMENTS
 from neokeep import api
+from neokeep.consistency.derived import APPLIED
 from neokeep.lab.bolt import connected
 from neokeep.lab.embedded import EmbeddedNeo4j
 from neokeep.lab.home import create_home
 from neokeep.lab.random_graph import RandomGraph
 from neokeep.lab.workload import Workload
-from neokeep.neo4j.recovery.layout import FILES
+from neokeep.neo4j.recovery.layout import FILES, Store
 from neokeep.neo4j.store.pages import DirectoryPages
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ TOLD_BY_BOTH = (
     "a relationship in the middle says that it is the first",
     "a chain of properties goes through a free record",
     "a node has an unknown label",
+)
+TREES_TOLD_BY_BOTH = (
+    "a count of nodes is one too many",
+    "a node is not in the index of its label",
+    "a relationship is not in the index of its type",
+    "an index holds a node under another text",
 )
 
 
@@ -91,6 +98,7 @@ def left(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_a_killed_server_leaves_no_findings(left: Left) -> None:
     recovered = api.check_consistency(api.subject("neo4j", home=left.server.home))
     assert left.crashed.findings == ()
+    assert [one.part for one in left.crashed.left_out] == [APPLIED[0].part]
     assert left.crashed.last_transaction
     assert recovered.last_transaction is None
     assert (left.crashed.nodes, left.crashed.relationships) == (recovered.nodes, recovered.relationships)
@@ -100,6 +108,7 @@ def test_a_stopped_database_has_no_findings(left: Left) -> None:
     for database in ("neo4j", "system"):
         report = api.check_consistency(api.subject(database, home=left.server.home))
         assert report.findings == ()
+        assert all("FULLTEXT" in one.why for one in report.left_out)
         assert report.ok
         assert report.nodes
 
@@ -122,16 +131,18 @@ def test_neo4j_agrees_that_a_broken_store_is_not_whole(left: Left, tmp_path: Pat
     shutil.copytree(left.store, kept)
     with EmbeddedNeo4j(left.server.distribution) as neo4j:
         assert neo4j.check(left.server.home, "neo4j") is None
-        for broken in BREAKINGS:
-            if broken.name not in TOLD_BY_BOTH:
+        ways: list[Breaking | TreeBreaking] = [*BREAKINGS, *TREE_BREAKINGS]
+        for broken in ways:
+            if broken.name not in (*TOLD_BY_BOTH, *TREES_TOLD_BY_BOTH):
                 continue
             shutil.copytree(kept, left.store, dirs_exist_ok=True)
             with DirectoryPages(left.store) as pages:
-                breaker = Breaker(pages)
+                breaker = TreeBreaker(pages)
                 code, store, record = broken.apply(breaker)
                 breaker.write(left.store)
+            file = FILES[store] if isinstance(store, Store) else store
             report = api.check_consistency(api.subject("neo4j", home=left.server.home))
-            assert (code, FILES[store], record) in {(one.code, one.store, one.record) for one in report.findings}
+            assert (code, file, record) in {(one.code, one.store, one.record) for one in report.findings}
             assert neo4j.check(left.server.home, "neo4j") is not None, broken.name
     shutil.copytree(kept, left.store, dirs_exist_ok=True)
     assert api.check_consistency(api.subject("neo4j", home=left.server.home)).ok

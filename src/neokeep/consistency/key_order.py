@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neokeep.neo4j.store.index_keys import NumberType, ValueType, chunks
+from neokeep.neo4j.store.index_keys import NOT_A_NUMBER, NumberType, ValueType, chunks
 
 if TYPE_CHECKING:
     from neokeep.neo4j.store.index_keys import Keys, Values
@@ -67,8 +67,7 @@ def _signs(one: Numbers, other: Numbers) -> Numbers:
 
 def _numbers(values: Values, rows: Numbers) -> Numbers:
     kinds, bits = values.numbers[0], values.numbers[1]
-    floats = _as_floats(kinds, bits, rows)
-    mine, theirs = _as_floats(kinds, bits, rows + 1), floats
+    mine, theirs = (_as_floats(kinds, bits, of) for of in (rows + 1, rows))
     whole = (kinds[rows] <= NumberType.LONG) & (kinds[rows + 1] <= NumberType.LONG)
     found = np.where(mine > theirs, _MORE, np.where(mine < theirs, _LESS, _UNKNOWN))
     return np.where(whole, _signs(bits[rows + 1], bits[rows]), found)
@@ -76,13 +75,16 @@ def _numbers(values: Values, rows: Numbers) -> Numbers:
 
 def _as_floats(kinds: Numbers, bits: Numbers, rows: Numbers) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     kind, raw = kinds[rows], bits[rows]
-    single = (raw & 0xFFFFFFFF).astype(np.uint32).view(np.float32).astype(np.float64)
-    double = raw.view(np.float64) if len(raw) else np.zeros(0)
-    found = np.where(
-        kind == NumberType.FLOAT, single, np.where(kind == NumberType.DOUBLE, double, raw.astype(np.float64))
-    )
-    # What is no number has other bits here.
-    return np.where((kind >= NumberType.FLOAT) & (raw == 1), np.nan, found)
+    found = raw.astype(np.float64)
+    for own, bytes_of, type_of in (
+        (NumberType.FLOAT, np.uint32, np.float32),
+        (NumberType.DOUBLE, np.int64, np.float64),
+    ):
+        # What is no number has these bits here, which compare as it does.
+        at = np.flatnonzero((kind == own) & (raw != NOT_A_NUMBER))
+        found[at] = raw[at].astype(bytes_of).view(type_of)
+        found[(kind == own) & (raw == NOT_A_NUMBER)] = np.nan
+    return found
 
 
 def _texts(values: Values, content: Bytes, rows: Numbers) -> Numbers:

@@ -56,6 +56,8 @@ OPAQUE, UNREAD = 100, 101
 """In place of the type: what is told apart from others only, and what was not read."""
 DAY = 86_400 * 10**9
 """Nanoseconds; times of day in UTC may be stored as those of the day before or after."""
+_LENGTH = 0x7FFF
+"""What of the length of a text is one: the bit above says that it is a character."""
 NOT_A_NUMBER = 1
 """In place of the bits of a number that is none: those differ."""
 
@@ -178,7 +180,7 @@ def _value(content: Bytes, at: Numbers, ends: Numbers, wanted: Flags) -> tuple[V
     for kind, size in _SIZES.items():
         sizes[types == kind] = size
     texts = types == ValueType.TEXT
-    sizes[texts] = 2 + _unsigned(content, at[texts], 2)
+    sizes[texts] = 2 + (_unsigned(content, at[texts], 2) & _LENGTH)
     good &= at + sizes <= ends
     rows = np.flatnonzero(good & texts)
     begins[rows] = at[rows] + 2
