@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 NO_LABEL = "(no label)"
 MOST_LABELS = 6
 """Labels of one node that the terminal shows."""
-MOST_TYPES, MOST_LETTERS = 3, 40
+MOST_LETTERS, FEWER_LETTERS = 40, 24
+"""Letters of a name that the terminal shows; fewer where several names stand in a line."""
 _SMALL = 0.01
 """Stores that take less of the whole are shown as one."""
 _TITLES = {"out": "outgoing", "in": "incoming", "all": "all"}
@@ -101,7 +102,7 @@ def _show_relationships(relationships: RelationshipStatistics, page: Page) -> No
     patterns = [
         (
             _end(one.start),
-            _name(one.type),
+            _name(one.type, FEWER_LETTERS),
             _end(one.end),
             number(one.relationships),
             percent(one.share),
@@ -118,7 +119,7 @@ def _show_keys(title: str, what: str, keys: Sequence[PropertyStatistics], page: 
     rows = [
         (
             _end(one.of),
-            _name(one.key),
+            _name(one.key, FEWER_LETTERS),
             one.types[0].type if len(one.types) == 1 else _mixed(one),
             number(one.count),
             percent(one.share),
@@ -129,8 +130,9 @@ def _show_keys(title: str, what: str, keys: Sequence[PropertyStatistics], page: 
 
 
 def _mixed(one: PropertyStatistics) -> str:
-    shown = ", ".join(f"{kind.type} {percent(kind.count / one.count)}" for kind in one.types[:MOST_TYPES])
-    return shown if len(one.types) <= MOST_TYPES else f"{shown} and {len(one.types) - MOST_TYPES} more"
+    first, second, *more = one.types
+    rest = f", +{len(more)}" if more else ""
+    return f"{first.type} {percent(first.count / one.count)}, {second.type}{rest}"
 
 
 def _show_degrees(report: StatisticsReport, page: Page) -> None:
@@ -180,8 +182,7 @@ def _show_stores(report: StatisticsReport, page: Page) -> None:
             one.file.removeprefix("neostore."),
             format_size(one.bytes),
             number(one.in_use),
-            number(one.free),
-            number(one.unused),
+            number(one.free + one.unused),
             "" if one.slack_bytes is None else format_size(one.slack_bytes),
             format_size(one.copy_frees),
         )
@@ -189,8 +190,8 @@ def _show_stores(report: StatisticsReport, page: Page) -> None:
     ]
     if small:
         size, freed = sum(one.bytes for one in small), sum(one.copy_frees for one in small)
-        rows.append((several(len(small), "smaller one"), format_size(size), "", "", "", "", format_size(freed)))
-    header = ["size", "in use", "free", "never used", "slack", "copy frees"]
+        rows.append((several(len(small), "smaller one"), format_size(size), "", "", "", format_size(freed)))
+    header = ["size", "in use", "free", "slack", "copy frees"]
     _table(page, "Record stores", ["record store"], header, rows)
 
 
@@ -216,13 +217,14 @@ def _joined(labels: Sequence[str]) -> str:
 
 
 def _end(label: str | None) -> str:
-    return NO_LABEL if label is None else _name(label)
+    return NO_LABEL if label is None else _name(label, FEWER_LETTERS)
 
 
-def _name(name: str) -> str:
+def _name(name: str, most: int = MOST_LETTERS) -> str:
     """Show a name; of a long one the middle is left out, so that tables stay tables. JSON has all of it."""
     shown = printable(name)
-    return shown if len(shown) <= MOST_LETTERS else f"{shown[: MOST_LETTERS - 16]}…{shown[-15:]}"
+    behind = most * 3 // 8
+    return shown if len(shown) <= most else f"{shown[: most - behind - 1]}…{shown[-behind:]}"
 
 
 def _range(least: int, most: int) -> str:

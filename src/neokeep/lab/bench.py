@@ -22,6 +22,7 @@ from neokeep.lab.bench_artifacts import dump_and_load
 from neokeep.lab.bench_log import boundary_scan
 from neokeep.lab.bench_recovery import recovery
 from neokeep.lab.bench_repository import million_blocks, throughput
+from neokeep.lab.bench_statistics import graph_statistics
 from neokeep.lab.big_store import big_store
 from neokeep.lab.home import create_home
 from neokeep.lab.measure import listed, measured, neokeep, print_ratio, print_table, size_of
@@ -54,6 +55,7 @@ def main() -> int:
         throughput(server, folder)
         million_blocks(VERSION, folder)
         dump_and_load(server, folder / "archives")
+        graph_statistics(server)
         restored = _writers(folder)
         incremental(restored, folder)
         recovery_point(VERSION, folder)

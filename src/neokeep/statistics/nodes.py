@@ -74,12 +74,13 @@ def node_part(tables: Mapping[Store, RecordTable], batches: Iterable[Batch], *, 
         sizes = np.bincount(places, minlength=len(sets))
         combinations.add(sets.keys, sizes, ids[examples])
         labels.add(sets.labels.astype(np.uint64), np.repeat(sizes, sets.sizes))
-        found = uses_of(tables, heads, places, damages)
-        uses.add(*by_label(sets.or_none(), found))
+        named = sets.or_none()
+        for found in uses_of(tables, heads, places, damages):
+            uses.add(*by_label(named, found))
+            properties, longs = properties + int(found.count.sum()), longs + found.longs
         count, highest = count + len(ids), max(highest, int(ids[-1]))
         without_label += int(sizes[sets.sizes == 0].sum())
         without_property += int((heads < 0).sum())
-        properties, longs = properties + int(found.count.sum()), longs + found.longs
         damaged += len(damages)
         damages.clear()
     return NodePart(

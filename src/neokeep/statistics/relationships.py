@@ -88,12 +88,12 @@ def relationship_part(
         patterns.add(start, kind, end)
         distinct, places, sizes = np.unique(kind, return_inverse=True, return_counts=True)
         types.add(distinct.astype(np.uint64), sizes)
-        found = uses_of(tables, heads, places, damages)
-        uses.add((distinct[found.owner] << USE_BITS | found.packed).astype(np.uint64), found.count)
+        for found in uses_of(tables, heads, places, damages):
+            uses.add((distinct[found.owner] << USE_BITS | found.packed).astype(np.uint64), found.count)
+            properties, longs = properties + int(found.count.sum()), longs + found.longs
         count, highest = count + len(ids), max(highest, int(ids[-1]))
         loops += int((start == end).sum())
         without_property += int((heads < 0).sum())
-        properties, longs = properties + int(found.count.sum()), longs + found.longs
         damaged += len(damages)
         damages.clear()
     return RelationshipPart(

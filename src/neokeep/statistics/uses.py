@@ -27,14 +27,14 @@ KEY_BITS = 24
 USE_BITS = KEY_BITS + value_types.BITS
 """Bits of a key and a type; above them stands what has the property."""
 
-_LONGS, _MOST_COUNTERS = 4, 1 << 22
+_LONGS, _FEW_COUNTERS = 4, 1 << 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Uses:
-    """Properties of a batch by what has them: `owner`, `key` and `type` together come once, `count` times in it.
+    """Properties by what has them: `owner`, `key` and `type` together come once here, `count` times in the records.
 
-    `longs` is the number of longs that all of them take in their records.
+    `longs` is the number of longs that all of them take there.
     """
 
     owner: Numbers
@@ -49,20 +49,20 @@ class Uses:
         return self.key << value_types.BITS | self.type
 
 
-def uses_of(tables: Mapping[Store, RecordTable], heads: Numbers, owners: Numbers, damages: list[Damage]) -> Uses:
+def uses_of(
+    tables: Mapping[Store, RecordTable], heads: Numbers, owners: Numbers, damages: list[Damage]
+) -> Iterator[Uses]:
     """Count the properties of entities by their first property records (-1: none); `owners` number what has them.
 
-    Owners are numbers from 0 on, few more than there are different ones.
+    Owners are numbers from 0 on, few more than there are different ones. What the first records of chains hold comes
+    first, then what the second ones hold, and so on: however many properties there are, few are held at once.
     """
-    none, longs = np.zeros(0, np.int64), 0
-    found = [(none, none, none)]
     for level in property_levels(tables[Store.PROPERTY], heads, damages):
-        for rows, first in _blocks(level.records.longs):
-            types = value_types.types_of(first, tables[Store.ARRAYS])
-            found.append((owners[level.rows[rows]], first & 0xFF_FFFF, types))
-            longs += int(block_longs(first).sum())
-    owner, key, value_type = (np.concatenate(column) for column in zip(*found, strict=True))
-    return _counted(owner, key, value_type, longs)
+        found = list(_blocks(level.records.longs))
+        rows = np.concatenate([rows for rows, _ in found])
+        first = np.concatenate([first for _, first in found])
+        types = value_types.types_of(first, tables[Store.ARRAYS])
+        yield _counted(owners[level.rows[rows]], first & 0xFF_FFFF, types, int(block_longs(first).sum()))
 
 
 def _blocks(longs: Longs) -> Iterator[tuple[Numbers, Numbers]]:
@@ -78,10 +78,10 @@ def _blocks(longs: Longs) -> Iterator[tuple[Numbers, Numbers]]:
 
 
 def _counted(owner: Numbers, key: Numbers, value_type: Numbers, longs: int) -> Uses:
-    """Count equal ones; by counters where that takes few of them, else by sorting, which takes longer."""
+    """Count equal ones; by counters where these are few for what is counted, else by sorting, which takes longer."""
     keys, types = int(key.max(initial=0)) + 1, 1 << value_types.BITS
     numbers = (owner * keys + key) * types + value_type
-    if (int(owner.max(initial=0)) + 1) * keys * types <= _MOST_COUNTERS:
+    if int(numbers.max(initial=0)) <= _FEW_COUNTERS + len(numbers):
         counters = np.bincount(numbers)
         found = np.flatnonzero(counters)
         counts = counters[found]
