@@ -24,7 +24,7 @@ def check(subject: Subject, *, progress: Progress) -> ConsistencyReport:
     """
     began = time.monotonic()
     with subject.opened(progress) as store:
-        find = partial(check_store, aligned=store.aligned, progress=progress)
+        find = partial(check_store, aligned=store.aligned, progress=progress, scratch=subject.scratch)
         explains = None
         if store.pending is not None and store.pending.transactions:
             progress.say(f"looking at {store.database} with its log applied first, to know what that explains")

@@ -40,6 +40,9 @@ class Code(StrEnum):
     RULE = "schema-rule"
     RULE_REFERENCE = "schema-rule-reference"
     RULE_INDEX = "schema-rule-index"
+    CONSTRAINT_UNIQUE = "constraint-unique"
+    CONSTRAINT_EXISTENCE = "constraint-existence"
+    CONSTRAINT_TYPE = "constraint-type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Meaning:
 _LOST = "Relationships are missing from some answers, or a query fails."
 _VALUES = "Reading the properties of its owner fails, or gives values that nobody wrote."
 _SPACE = "Space that is not used; nothing is missing from answers."
+_DEMAND = "Queries that rely on the constraint give wrong answers; it cannot be made again before this is mended."
 _SCHEMA = "The index or constraint may not work, or the database may not start."
 
 CODES: dict[str, Meaning] = {
@@ -90,6 +94,11 @@ CODES: dict[str, Meaning] = {
     Code.RULE: Meaning("A rule of the schema lacks what a rule has to say.", _SCHEMA),
     Code.RULE_REFERENCE: Meaning("A rule of the schema names a label, type or key that no token is.", _SCHEMA),
     Code.RULE_INDEX: Meaning("A constraint and the index that it owns do not name each other.", _SCHEMA),
+    Code.CONSTRAINT_UNIQUE: Meaning(
+        "A node or relationship has the values of another, which a constraint does not allow.", _DEMAND
+    ),
+    Code.CONSTRAINT_EXISTENCE: Meaning("A node or relationship lacks a property that a constraint demands.", _DEMAND),
+    Code.CONSTRAINT_TYPE: Meaning("A property is of a type that a constraint does not allow.", _DEMAND),
     damage.Code.PROPERTY_NOT_IN_USE: Meaning(
         "A chain of properties goes through a record that is not in use.", _VALUES
     ),

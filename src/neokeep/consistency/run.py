@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from neokeep.consistency.constraints import check_constraints
 from neokeep.consistency.groups import check_groups, find_groups
 from neokeep.consistency.nodes import check_nodes, find_nodes
 from neokeep.consistency.properties import check_orphans, check_properties
@@ -15,6 +16,8 @@ from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store.graph import GraphReader
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from neokeep.consistency.findings import Explains, Findings
     from neokeep.neo4j.store.pages import RecordTable, StorePages
     from neokeep.progress import Progress
@@ -29,11 +32,21 @@ class Checked:
     findings: Findings
 
 
-def check_store(pages: StorePages, *, aligned: bool, progress: Progress, explains: Explains | None = None) -> Checked:
+def check_store(
+    pages: StorePages,
+    *,
+    aligned: bool,
+    progress: Progress,
+    explains: Explains | None = None,
+    scratch: Path | None = None,
+) -> Checked:
     """Check all records of a store in format `aligned` or `standard`: a clean one, or with what explains findings.
+
+    What constraints need and memory does not hold lies below `scratch`, or where the system keeps temporary files.
 
     Raises:
         IntegrityError: a store file is missing, or does not say how large its records are.
+        SpaceError, AccessError, RepositoryError: scratch does not take what is needed.
     """
     state = State(GraphReader(pages, aligned=aligned))
     state.findings.explains = explains
@@ -59,6 +72,7 @@ def check_store(pages: StorePages, *, aligned: bool, progress: Progress, explain
             _find(state)
     finally:
         progress.end()
+    check_constraints(state, scratch=scratch, progress=progress)
     return Checked(known_nodes, known_relationships, state.findings)
 
 

@@ -53,7 +53,8 @@ def check_schema(state: State) -> None:
 def _check_rule(state: State, rule: SchemaRule, rules: dict[int, SchemaRule]) -> None:
     said = rule.properties
     kind, entity = said.get("schemaRuleType"), said.get("schemaEntityType")
-    if kind not in _KINDS or entity not in _ENTITIES or not isinstance(said.get("name"), str):
+    needed = (kind, entity, said.get("name"), said.get("constraintRuleType") if "ownedIndex" in said else "")
+    if not all(isinstance(word, str) for word in needed) or kind not in _KINDS or entity not in _ENTITIES:
         state.findings.add(Code.RULE, Store.SCHEMA, rule.id, f"its kind is {kind!r}, of {entity!r}")
         return
     for key, store in (("schemaEntityIds", _ENTITIES[entity]), ("schemaPropertyIds", Store.PROPERTY_KEY)):
@@ -63,7 +64,8 @@ def _check_rule(state: State, rule: SchemaRule, rules: dict[int, SchemaRule]) ->
                 state.findings.add(Code.RULE_REFERENCE, Store.SCHEMA, rule.id, detail)
     for mine, theirs in (("ownedIndex", "owningConstraint"), ("owningConstraint", "ownedIndex")):
         other = said.get(mine)
-        if other is not None and (other not in rules or rules[other].properties.get(theirs) not in (rule.id, None)):
+        found = rules.get(other) if isinstance(other, int) else None
+        if other is not None and (found is None or found.properties.get(theirs) not in (rule.id, None)):
             detail = f"rule {said['name']!r} belongs together with {other}, which does not say so"
             state.findings.add(Code.RULE_INDEX, Store.SCHEMA, rule.id, detail)
 
