@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from neokeep.artifact.options import OPTIONS as OF_ARCHIVES
 from neokeep.encryption.options import KEYS, of_keys
-from neokeep.graph.options import of_graphs
+from neokeep.graph.options import CHECKED, of_graphs
 from neokeep.option import (
     CHOICE,
     COUNT,
@@ -211,7 +211,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "scratch", DIRECTORY, "Where to work, instead of the system's place for temporary files.",
-        ("consolidate", "verify", *CHECKS, "dump", "ingest"),
+        ("backup", "consolidate", "verify", *CHECKS, "dump", "ingest"),
     ),
     Option(
         "report_path", FILE, "Write all that was found to this file too, as text.", CHECKS, in_environment=False,
@@ -316,6 +316,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     *OF_ARCHIVES,
     *of_graphs(CHECKS),
+    *CHECKED,
     *OF_SERVER_FILES,
     Option(
         "depth", CHOICE,

@@ -80,7 +80,8 @@ COMMANDS = (
         "properties and their values, labels, tokens and the schema. Of a stopped database at --home; with --backup or "
         "--from-source, of a backup; with --archive, of a .dump or a full .backup. A log that is not in the store yet, "
         "as with backups and after a crash, is applied in scratch first. No Neo4j and no Java are needed, and nothing "
-        "is changed. Findings are told by code and record, see docs/consistency.md.",
+        "that is read is changed; of a backup the outcome is recorded, for info and expire. Findings are told by code "
+        "and record, see docs/consistency.md.",
         (
             "neokeep check-consistency neo4j --home /var/lib/neo4j",
             "neokeep check-consistency neo4j --backup neo4j-20261122-173015F --repo /backup/neo4j",

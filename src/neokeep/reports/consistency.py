@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 
@@ -56,3 +58,5 @@ class ConsistencyReport(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[ConsistencyKind, ...]
     findings: tuple[ConsistencyFinding, ...]
     seconds: float
+    recorded_at: datetime | None = None
+    """When the outcome for a backup was recorded in its repository, by the clock of that; null: it was not."""
