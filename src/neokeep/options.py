@@ -9,7 +9,7 @@ from __future__ import annotations
 from neokeep.artifact.options import OPTIONS as OF_ARCHIVES
 from neokeep.consistency.options import OPTIONS as OF_CHECKS
 from neokeep.encryption.options import KEYS, of_keys
-from neokeep.graph.options import of_graphs
+from neokeep.graph.options import CHECKED, of_graphs
 from neokeep.option import (
     CHOICE,
     COUNT,
@@ -215,7 +215,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "scratch", DIRECTORY, "Where to work, instead of the system's place for temporary files.",
-        ("consolidate", "verify", *READS, "dump", "ingest"),
+        ("backup", "consolidate", "verify", *READS, "dump", "ingest"),
     ),
     Option(
         "report_path", FILE, "Write all that was found to this file too, as text.", CHECKS, in_environment=False,
@@ -320,6 +320,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     *OF_ARCHIVES,
     *of_graphs(READS),
+    *CHECKED,
     *OF_CHECKS,
     *OF_SERVER_FILES,
     *OF_STATISTICS,

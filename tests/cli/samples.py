@@ -499,6 +499,7 @@ INCONSISTENT = msgspec.structs.replace(
             consequence="Relationships are missing from some answers, or a query fails.",
         ),
     ),
+    recorded_at=NOON,
     findings=(
         reports.ConsistencyFinding(
             code="relationship-next",

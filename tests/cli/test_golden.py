@@ -30,6 +30,12 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("backup", "backup --home /h --repo /r", {"back_up": samples.BACKED_UP}, 0),
     ("backup@incremental", "backup --home /h --repo /r", {"back_up": samples.BACKED_UP_INCREMENTALLY}, 0),
     ("backup@with-server-files", "backup --home /h --repo /r", {"back_up": server_files.BACKED_UP}, 0),
+    (
+        "backup@not-whole",
+        "backup --home /h --repo /r --check",
+        {"back_up": samples.BACKED_UP_INCREMENTALLY, "check": samples.INCONSISTENT},
+        24,
+    ),
     ("backup@one-database-failed", "backup --home /h --repo /r", {"back_up": samples.PARTLY_BACKED_UP}, 17),
     (
         "backup@one-of-two-repositories-failed",

@@ -73,6 +73,19 @@ def test_every_kind_of_finding_is_explained() -> None:
         assert f"| `{code}` | {meaning.what} | {meaning.consequence} |" in page
 
 
+@pytest.mark.parametrize("word", ["schemaRuleType", "schemaEntityType", "ownedIndex", "constraintRuleType"])
+def test_a_rule_that_says_numbers_where_a_word_belongs_is_told(pages: DirectoryPages, word: str) -> None:
+    breaker = Breaker(pages)
+    keys = {name: token for token, name in breaker.reader.tokens(Store.PROPERTY_KEY).items()}
+    wanted, array = keys[f"__org.neo4j.SchemaRule.{word}"], keys["__org.neo4j.SchemaRule.schemaPropertyIds"]
+    heads = breaker.properties.longs & 0xFFFFFF
+    for key, other in ((wanted, keys["yes"]), (array, wanted)):
+        for record, place in np.argwhere(breaker.properties.used[:, None] & (heads == key)).tolist():
+            long = int(breaker.properties.longs[record, place])
+            breaker.put(Store.PROPERTY, record, 9 + 8 * place, (long & ~0xFFFFFF | other).to_bytes(8, "big"))
+    assert check(FlippedPages(pages, breaker.flips)).findings.counts.total()
+
+
 @settings(max_examples=60)
 @given(
     flips=st.dictionaries(

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers.breaking import Breaker
-from helpers.breakings import BREAKINGS
-from helpers.database import Synthetic, log_files, make_logs, neostore_bytes, read_tree
-from helpers.small_store import unpack
+from helpers.database import Synthetic, read_tree
+from helpers.graph_home import break_it, home_of
 from neokeep import api
 from neokeep.cli.main import main
 from neokeep.consistency import check as checking
@@ -17,36 +15,15 @@ from neokeep.consistency.run import check_store
 from neokeep.errors import AccessError, IntegrityError, LockedError, RepositoryError, UsageError
 from neokeep.neo4j import locks
 from neokeep.neo4j.recovery.layout import FILES, Store
-from neokeep.neo4j.store.pages import DirectoryPages
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-KERNEL = 20
-ENDS = 4
-
-
-def home_of(directory: Path, *, checkpoint_at: int = ENDS) -> Synthetic:
-    """Make a home whose database has the small store, and a log that is in it up to a transaction."""
-    store = read_tree(unpack(directory / "unpacked")) | {"neostore": neostore_bytes(KERNEL)}
-    logs = make_logs(KERNEL, files=1, each=ENDS)
-    log = log_files(logs, checkpoint_at=checkpoint_at)
-    return Synthetic(directory / "home", KERNEL, "neo4j", store, logs, log).write()
-
 
 @pytest.fixture
 def made(tmp_path: Path) -> Synthetic:
     return home_of(tmp_path)
-
-
-def break_it(made: Synthetic, name: str) -> tuple[str, Store, int]:
-    (broken,) = (one for one in BREAKINGS if one.name == name)
-    with DirectoryPages(made.store_directory) as pages:
-        breaker = Breaker(pages)
-        expected = broken.apply(breaker)
-    breaker.write(made.store_directory)
-    return expected
 
 
 def test_a_healthy_database_is_clean_and_stays_as_it_is(made: Synthetic) -> None:

@@ -11,6 +11,8 @@ from neokeep.neo4j.store import damage
 from neokeep.neo4j.store import records as columns
 
 NODE, PROPERTY = Store.NODE, Store.PROPERTY
+UPPER = " ABCDEFGHIJKLMNOPQRSTUVWXYZ_.-:/"
+"""The alphabet of five bits that the words of schema rules are written in."""
 
 
 def last_property(broken: Breaker) -> int:
@@ -233,3 +235,82 @@ def the_index_of_a_constraint_is_gone(broken: Breaker) -> Expected:
     constraint = next(one for one in rules if "ownedIndex" in one.properties)
     broken.flip(Store.SCHEMA, int(constraint.properties["ownedIndex"]), 0, 1)
     return Code.RULE_INDEX, Store.SCHEMA, constraint.id
+
+
+def numbered_person(broken: Breaker, number: int) -> tuple[int, int, int]:
+    """Find a person by its number: the node, the property record with the number, and the place of it there."""
+    (key,) = (token for token, name in broken.reader.tokens(Store.PROPERTY_KEY).items() if name == "number")
+    (batch,) = broken.reader.nodes()
+    (label,) = (token for token, name in broken.reader.tokens(Store.LABEL).items() if name == "Person")
+    people = set(batch.labels.rows[batch.labels.labels == label].tolist())
+    blocks = batch.properties.blocks
+    for row in np.flatnonzero(blocks.key == key).tolist():
+        if int(blocks.chain[row]) in people and int(blocks.longs[row, 0]) >> 29 == number:
+            record = int(blocks.record[row])
+            place = int(np.flatnonzero(broken.properties.longs[record] == blocks.longs[row, 0])[0])
+            return int(batch.ids[blocks.chain[row]]), record, place
+    raise AssertionError("there is no such person")
+
+
+def word_of(broken: Breaker, key: int) -> tuple[int, int]:
+    """Find the first short text of a key: the record and the place."""
+    found = broken.properties.used[:, None] & (broken.properties.longs & 0xFFFFFFF == (11 << 24 | key))
+    record, place = np.argwhere(found)[0].tolist()
+    return record, place
+
+
+def constraint_is(broken: Breaker, kind: str) -> None:
+    """Make another kind of constraint of the one that numbers of people are unique."""
+    keys = {name: token for token, name in broken.reader.tokens(Store.PROPERTY_KEY).items()}
+    key = keys["__org.neo4j.SchemaRule.constraintRuleType"]
+    properties = broken.properties
+    record, place = np.argwhere(properties.used[:, None] & (properties.longs & 0xFFFFFFF == (11 << 24 | key)))[
+        0
+    ].tolist()
+    text = 0
+    for at, letter in enumerate(kind):
+        text |= UPPER.index(letter) << 39 + 5 * at
+    head = int(broken.properties.longs[record, place]) & (1 << 33) - 1 | len(kind) << 33 | text & (1 << 64) - 1
+    broken.block(record, place, lambda _: head)
+    broken.block(record, place + 1, lambda _: text >> 64)
+
+
+@breaking
+def two_people_have_one_number(broken: Breaker) -> Expected:
+    _, record, place = numbered_person(broken, 7)
+    taken = broken.properties.longs[record, place]
+    node, record, place = numbered_person(broken, 9)
+    broken.block(record, place, lambda _: int(taken))
+    return Code.CONSTRAINT_UNIQUE, NODE, node
+
+
+@breaking
+def a_person_lacks_a_number_that_it_has_to_have(broken: Breaker) -> Expected:
+    constraint_is(broken, "EXISTS")
+    node, record, place = numbered_person(broken, 9)
+    broken.block(record, place, lambda long: long & ~0xFFFFFF)
+    return Code.CONSTRAINT_EXISTENCE, NODE, node
+
+
+@breaking
+def a_number_has_to_be_a_text(broken: Breaker) -> Expected:
+    constraint_is(broken, "PROPERTY_TYPE")
+    keys = {name: token for token, name in broken.reader.tokens(Store.PROPERTY_KEY).items()}
+    key = keys["__org.neo4j.SchemaRule.graphTypeDependence"]
+    # The key of something else is called as that of the types, and leads to an array that says STRING.
+    name = int(columns.tokens(broken.raw[Store.PROPERTY_KEY]).name[key])
+    rest = int(columns.dynamic(broken.raw[Store.PROPERTY_KEY_NAMES]).next[name])
+    broken.put(Store.PROPERTY_KEY_NAMES, name, 8 + 23, b"propert")
+    broken.put(Store.PROPERTY_KEY_NAMES, rest, 1, b"\0\0\5")
+    broken.put(Store.PROPERTY_KEY_NAMES, rest, 8, b"yType")
+    array = broken.long_value(10, 2)
+    content = b"\x09\0\0\0\1\0\0\0\6STRING"
+    broken.put(Store.ARRAYS, array, 1, len(content).to_bytes(3, "big"))
+    broken.put4(Store.ARRAYS, array, 4, NOTHING)
+    broken.put(Store.ARRAYS, array, 8, content)
+    record, place = word_of(broken, key)
+    broken.block(record, place, lambda _: array << 28 | 10 << 24 | key)
+    # What was the second long of the text is a flag now: blocks follow on one another.
+    broken.block(record, place + 1, lambda _: 1 << 24 | keys["yes"])
+    node, _, _ = numbered_person(broken, 9)
+    return Code.CONSTRAINT_TYPE, NODE, node

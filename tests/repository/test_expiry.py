@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.properties import examples
-from neokeep.repository.expiry import Point, Policy, Verdict, plan_expiry, plan_giving_up, require_unbroken
+from neokeep.repository.expiry import (
+    Point,
+    Policy,
+    Verdict,
+    plan_expiry,
+    plan_giving_up,
+    require_consistent_left,
+    require_unbroken,
+)
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FAR = NOW + timedelta(days=4000)
@@ -53,6 +61,7 @@ def cases(draw: st.DrawFn) -> Case:
         days = draw(st.integers(0, 900)) + draw(st.sampled_from([0.0, 0.25, 0.5]))
         base = full(f"F{number:03}F", days, database=database, source=source, reaches=draw(st.integers(0, 3)))
         chain = [base, *(incremental(base, at, days - at / 100) for at in range(draw(st.integers(0, 3))))]
+        chain = [replace(point, consistent=draw(st.sampled_from([None, True, False]))) for point in chain]
         lost = draw(st.sampled_from(["none"] * 6 + ["base", "damaged base", "damaged incremental"]))
         if lost == "base":
             chain = chain[1:]
@@ -63,7 +72,7 @@ def cases(draw: st.DrawFn) -> Case:
         points += chain
     counts = st.none() | st.integers(1, 4)
     within = draw(st.none() | st.integers(1, 400).map(lambda days: timedelta(days=days)))
-    policy = Policy(draw(counts), within, draw(counts), draw(counts), draw(counts), draw(counts))
+    policy = Policy(draw(counts), within, draw(counts), draw(counts), draw(counts), draw(counts), draw(st.booleans()))
     held = draw(st.lists(st.sampled_from([point.label for point in points]), max_size=2)) if points else []
     return Case(points, policy, dict.fromkeys(held, "a reason"), draw(st.sampled_from([None, None, "neo4j"])))
 
@@ -94,10 +103,28 @@ def _chain_stays(case: Case, base: Point, members: list[Point]) -> bool:
     same = [point for point in case.points if (point.source, point.database) == (base.source, base.database)]
     reference = min(NOW, max(point.finished_at for point in same if point.finished_at))
     rivals = [point for point in same if point.type == "full"]
+    if _rules_keep(case.policy, base, rivals, reference):
+        return True
+    if not case.policy.require_consistent:
+        return False
+    found = {point.label: outcome(point, same) for point in rivals}
+    if found[base.label] == "consistent" and not any(
+        when(point) > when(base) and found[point.label] == "consistent" for point in rivals
+    ):
+        return True
+    good = [point for point in rivals if found[point.label] != "inconsistent"]
+    return base in good and _rules_keep(case.policy, base, good, reference)
+
+
+def outcome(base: Point, same: list[Point]) -> str:
+    said = [point.consistent for point in same if base.label in (point.label, point.base)]
+    return "consistent" if True in said else "inconsistent" if False in said else "unknown"
+
+
+def _rules_keep(policy: Policy, base: Point, rivals: list[Point], reference: datetime) -> bool:
     newer = [point for point in rivals if when(point) > when(base)]
     if not newer or (len(newer) == 1 and (base.reaches or 0) > (newer[0].reaches or 0)):
         return True
-    policy = case.policy
     if policy.last is not None and len(newer) < policy.last:
         return True
     if policy.within is not None and all(reference - when(point)[0] <= policy.within for point in newer):
@@ -148,6 +175,58 @@ def test_the_newest_full_backup_of_every_database_of_every_source_stays(case: Ca
     for owner in owners:
         fulls = [one for one in case.points if one.type == "full" and (one.source, one.database) == owner]
         assert max(fulls, key=when).label in stays
+
+
+@examples(200)
+@given(cases())
+def test_to_require_consistency_keeps_more_and_never_less(case: Case) -> None:
+    policies = [replace(case.policy, require_consistent=required) for required in (False, True)]
+    without, required = (
+        set(kept(plan_expiry(case.points, policy, NOW, held=case.held, database=case.database))) for policy in policies
+    )
+    assert without <= required
+    known = all(point.consistent is None for point in case.points)
+    assert not known or without == required
+
+
+def test_what_was_found_inconsistent_takes_no_place_of_another() -> None:
+    points = [
+        full("F4", 4),
+        full("F3", 3, consistent=True),
+        full("F2", 2, consistent=False),
+        full("F1", 1),
+        full("F0", 0),
+    ]
+    points[4] = replace(points[4], consistent=False)
+    assert kept(plan_expiry(points, Policy(last=2), NOW)) == ["F1", "F0"]
+    verdicts = plan_expiry(points, Policy(last=2, require_consistent=True), NOW)
+    assert kept(verdicts) == ["F3", "F1", "F0"]
+    assert verdicts[1].reasons == (
+        "the newest that was found consistent",
+        "one of the last 2, but for what was found inconsistent",
+    )
+
+
+def test_the_newest_that_was_found_consistent_stays_however_old() -> None:
+    points = [full("F900", 900, consistent=True), *(full(f"F{days}", days, consistent=False) for days in (3, 2, 1))]
+    assert kept(plan_expiry(points, Policy(last=1, require_consistent=True), NOW)) == ["F900", "F1"]
+    # That its chain went on to something inconsistent takes nothing from the state before.
+    later = incremental(points[0], 1, 899)
+    points.append(replace(later, consistent=False))
+    assert kept(plan_expiry(points, Policy(last=1, require_consistent=True), NOW)) == ["F900", "F1", "F900_1I"]
+
+
+def test_a_plan_that_would_remove_the_last_consistent_backup_is_refused() -> None:
+    verdicts = [
+        Verdict(full("F1", 1, consistent=True), keep=False, reasons=("x",)),
+        Verdict(full("F0", 0, consistent=False), keep=True, reasons=("x",)),
+    ]
+    with pytest.raises(AssertionError, match="F1"):
+        require_consistent_left(verdicts)
+
+
+def test_to_require_consistency_is_no_rule() -> None:
+    assert Policy(require_consistent=True).says_nothing
 
 
 def test_a_window_of_time_keeps_the_full_backup_that_its_first_moment_needs() -> None:

@@ -60,6 +60,8 @@ def backup(
     jobs: int | None = None,
     gentle: bool = True,
     server_files: str = "config",
+    check: bool = False,
+    scratch: Directory | None = None,
     progress: Progress = SILENT,
 ) -> BackupReport:
     """Back up databases of a server, running or not; all of them when none is named.
@@ -71,6 +73,9 @@ def backup(
     server goes with each backup: 'none', 'config' (configuration, certificates, licences, a list of plugins) or 'all'
     (plugins too). Private keys and secrets go into an encrypted repository only.
 
+    With `check` the graph in each backup is checked then, with its log applied below `scratch`; one that is not whole
+    is kept, and the report says so. That needs a reader key where the repository is encrypted.
+
     With a list of repositories a full backup is read once for all that need it; what fails with one is in the report.
     """
     from neokeep.capture.backup import back_up
@@ -80,11 +85,37 @@ def backup(
     options = checked_options(type, policy, indexes, rate_limit, jobs, gentle=gentle, server_files=server_files)
     names = checked_list(databases)
     if not isinstance(repository, list | tuple):
-        return back_up(source_of(source), repository_at(repository), names, options=options, progress=progress)
+        opened = repository_at(repository)
+        if check and opened.storage.content_keys is not None:
+            opened.storage.content_keys.require_reader()  # Before the work: a writer cannot read what it wrote.
+        report = back_up(source_of(source), opened, names, options=options, progress=progress)
+        return _checked(report, opened, scratch, jobs, progress) if check else report
     from neokeep.capture.several import Destination, back_up_to_several
 
     destinations = [Destination(url, open_it) for url, open_it in openers(repository)]
-    return back_up_to_several(source_of(source), destinations, names, options=options, progress=progress)
+    report = back_up_to_several(source_of(source), destinations, names, options=options, progress=progress)
+    if not check:
+        return report
+    from msgspec.structs import replace
+
+    first, *others = (
+        _checked(one, destination.repository, scratch, jobs, progress)
+        for one, destination in zip((report, *report.others), destinations, strict=True)
+    )
+    return replace(first, others=tuple(others))
+
+
+def _checked(
+    report: BackupReport,
+    repository: Repository | None,
+    scratch: Directory | None,
+    jobs: int | None,
+    progress: Progress,
+) -> BackupReport:
+    from neokeep.consistency.backups import check_backups
+
+    place = optional_path(scratch)
+    return check_backups(report, repository, scratch=place, jobs=jobs or default_jobs(), progress=progress)
 
 
 def archive(

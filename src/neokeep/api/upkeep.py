@@ -95,6 +95,7 @@ def expire(
     keep_weekly: int | None = None,
     keep_monthly: int | None = None,
     keep_yearly: int | None = None,
+    require_consistent: bool = False,
     dry_run: bool = False,
     collect: bool = True,
     grace: timedelta | None = None,
@@ -103,13 +104,15 @@ def expire(
 ) -> ExpireReport:
     """Remove the backups that no rule keeps, of all databases or one; with a label, that backup alone.
 
-    A rule keeps a full backup with all that goes on from it. `collect` gives back the space, see there for `grace`.
+    A rule keeps a full backup with all that goes on from it. `require_consistent`: one that was found not to be
+    consistent takes no place of another, and the newest that was found consistent stays. `collect` gives back the
+    space, see there for `grace`.
     """
     from neokeep.repository.expire import expire as expire_backups
     from neokeep.repository.expiry import Policy
 
     opened = repository_at(repository)
-    policy = Policy(keep_last, keep_within, keep_daily, keep_weekly, keep_monthly, keep_yearly)
+    policy = Policy(keep_last, keep_within, keep_daily, keep_weekly, keep_monthly, keep_yearly, require_consistent)
     if collect and not dry_run and opened.storage.content_keys is not None:
         opened.storage.content_keys.require_reader()  # Before anything goes: what is left could not be collected.
     report = expire_backups(opened, policy, database=database, label=label, dry_run=dry_run)

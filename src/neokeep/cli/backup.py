@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.cli.command import Argument, Call, Command
 from neokeep.cli.output import Outcome
-from neokeep.errors import ERRORS, NeokeepError, PartialError
+from neokeep.errors import ERRORS, InconsistentError, NeokeepError, PartialError
 from neokeep.units import format_count, format_duration, format_size, format_time
 
 if TYPE_CHECKING:
@@ -40,17 +40,19 @@ def run(call: Call) -> Outcome:
         jobs=settings.number("jobs"),
         gentle=settings.switch("nice"),
         server_files=settings.choice("server_files"),
+        check=settings.switch("check"),
+        scratch=settings.path("scratch"),
         progress=call.progress,
     )
     return Outcome(report, partial(show, report), failure_of(report))
 
 
 def failure_of(report: BackupReport) -> NeokeepError | None:
-    """Sum failed databases up in one error; None when there are none."""
+    """Sum up in one error what failed, or was found in backups, or could not be checked; None when there is nothing."""
     all_reports = (report, *report.others)
     failed = [failure for one in all_reports for failure in one.failures]
     if not failed:
-        return None
+        return _found_by_checks(all_reports)
     names = ", ".join(
         f"{failure.subject} into {one.repository}" if report.others else failure.subject
         for one in all_reports
@@ -67,6 +69,19 @@ def failure_of(report: BackupReport) -> NeokeepError | None:
     if len(failed) == 1:
         return first
     return type(first)(f"no database could be backed up ({names}); the first: {first.message}", remedy=first.remedy)
+
+
+def _found_by_checks(all_reports: tuple[BackupReport, ...]) -> NeokeepError | None:
+    broken = [backup for one in all_reports for backup in one.backups if backup.inconsistencies]
+    if broken:
+        names = ", ".join(dict.fromkeys(backup.label for backup in broken))
+        return InconsistentError(
+            f"the graph is not whole in {names}; the backup was made, and holds what the database held",
+            remedy="See what it is with 'neokeep check-consistency DATABASE --backup LABEL', keep older backups, and "
+            "check the database itself.",
+        )
+    unchecked = next((failure for one in all_reports for failure in one.unchecked), None)
+    return None if unchecked is None else error_of(unchecked)
 
 
 def error_of(failure: Failure) -> NeokeepError:
@@ -108,6 +123,10 @@ def _show_one(report: BackupReport, page: Page, *, several: bool) -> None:
         page.line(f"Backed up nothing to {report.repository}")
     for backup in report.backups:
         _show_notes(backup, page)
+    for failure in report.unchecked:
+        page.line()
+        page.line(f"{failure.subject} was made, and could not be checked: {failure.message}")
+        page.line(f"What to do: {failure.remedy}")
     if len(report.failures) + bool(report.backups) > 1 or several:
         for failure in report.failures:
             page.line()
@@ -129,6 +148,9 @@ def _show_notes(backup: BackupInfo, page: Page) -> None:
     notes += [*backup.events, *left_out_lines(backup.left_out)]
     if backup.attempts > 1:
         notes.insert(0, f"it took {backup.attempts} attempts")
+    if backup.inconsistencies is not None:
+        found = f"not whole, {format_count(backup.inconsistencies, 'finding')}" if backup.inconsistencies else "whole"
+        notes.append(f"the graph in it is {found}")
     if notes:
         page.line()
         page.line(f"About {backup.label}:")
@@ -178,7 +200,7 @@ COMMANDS = (
         "or as one that may read its files. After a full backup only the new transactions are taken, as long as the "
         "server's log still leads on from the last one. Configuration, certificates and licences of the server go "
         "along, secrets and private keys only into an encrypted repository. With several repositories, a full backup "
-        "is read once for all.",
+        "is read once for all. With --check, each is read back and its graph checked.",
         (
             "neokeep backup --home /var/lib/neo4j --repo /backup/neo4j",
             "neokeep backup neo4j --source production --repo main --rate-limit 50MB/s",

@@ -80,11 +80,12 @@ COMMANDS = (
         "check-consistency",
         "Say whether the graph in a database, a backup or an archive is whole.",
         "Read all records and say whether the graph is whole: relationships and the chains they are in, groups, "
-        "properties and their values, labels, tokens and the schema. Where the database was stopped in order also "
-        "counts, degrees, indexes and id files. Of a stopped database at --home; with --backup or --from-source, of a "
-        "backup; with --archive, of a .dump or a full .backup. A log that is not in the store yet, as with backups and "
-        "after a crash, is applied in scratch first. No Neo4j and no Java are needed, and nothing is changed. Findings "
-        "are told by code and record, see docs/consistency.md.",
+        "properties and their values, labels, tokens, the schema and its constraints. Where the database was stopped "
+        "in order also counts, degrees, indexes and id files. Of a stopped database at --home; with --backup or "
+        "--from-source, of a backup; with --archive, of a .dump or a full .backup. A log that is not in the store yet, "
+        "as with backups and after a crash, is applied in scratch first. No Neo4j and no Java are needed, and nothing "
+        "that is read is changed; of a backup the outcome is recorded, for info and expire. Findings are told by code "
+        "and record, see docs/consistency.md.",
         (
             "neokeep check-consistency neo4j --home /var/lib/neo4j",
             "neokeep check-consistency neo4j --backup neo4j-20261122-173015F --repo /backup/neo4j",

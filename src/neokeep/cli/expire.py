@@ -39,6 +39,7 @@ def run(call: Call) -> Outcome:
         keep_weekly=rule("keep_weekly"),
         keep_monthly=rule("keep_monthly"),
         keep_yearly=rule("keep_yearly"),
+        require_consistent=label is None and settings.switch("require_consistent"),
         dry_run=settings.switch("dry_run"),
         collect=settings.switch("collect"),
         grace=None if grace is None else timedelta(seconds=grace),

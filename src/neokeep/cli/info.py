@@ -96,6 +96,13 @@ def _proven(backup: BackupInfo) -> str:
     return "never" if backup.content_proven_at is None else format_time(backup.content_proven_at)
 
 
+def _checked(backup: BackupInfo) -> str:
+    if backup.consistency_checked_at is None or backup.inconsistencies is None:
+        return "never"
+    at = format_time(backup.consistency_checked_at)
+    return f"{at}, NOT WHOLE: {format_count(backup.inconsistencies, 'finding')}" if backup.inconsistencies else at
+
+
 _DATED_BY = {
     "option": "as was said (--taken-at)",
     "header": "the time in its header",
@@ -141,6 +148,7 @@ def _facts(backup: BackupInfo) -> list[tuple[str, str]]:
         ("every byte proven", _proven(backup)),
         ("all there", _time(backup.structure_proven_at, "never looked at")),
         ("log applied", _time(backup.recovered_at, "never tried")),
+        ("graph checked", _checked(backup)),
     ]
 
 

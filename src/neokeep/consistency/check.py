@@ -6,6 +6,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from neokeep.consistency.explained import ExplainedByLog
 from neokeep.consistency.reporting import report_of
 from neokeep.consistency.run import check_store
@@ -17,19 +19,37 @@ if TYPE_CHECKING:
 
 
 def check(subject: Subject, *, scheduler: str | None = None, progress: Progress) -> ConsistencyReport:
-    """Say whether a graph is whole.
+    """Say whether a graph is whole. Of one backup that is recorded in its repository, where this takes new objects.
 
     Raises:
         LockedError, RepositoryError, SourceError, IntegrityError: it cannot be read, see Subject.opened.
         UsageError, ConfigurationError, UnreachableError: workers of the scheduler cannot do it, see proof/spread.py.
     """
     began = time.monotonic()
+    recorder = None
+    if subject.repository is not None and subject.label is not None:
+        from neokeep.repository.recording import Recorder
+
+        recorder = Recorder.begin(subject.repository.storage)
     with subject.opened(progress) as store:
-        find = partial(check_store, aligned=store.aligned, progress=progress, jobs=subject.jobs, scheduler=scheduler)
+        find = partial(
+            check_store,
+            aligned=store.aligned,
+            progress=progress,
+            jobs=subject.jobs,
+            scheduler=scheduler,
+            scratch=subject.scratch,
+        )
         explains = None
         if store.pending is not None and store.pending.transactions:
             progress.say(f"looking at {store.database} with its log applied first, to know what that explains")
             with store.pending.applied() as pages:
                 explains = ExplainedByLog(find(pages, derived=False).findings)
         checked = find(store.pages, derived=store.derived, explains=explains)
-    return report_of(checked, store, seconds=round(time.monotonic() - began, 3))
+    report = report_of(checked, store, seconds=round(time.monotonic() - began, 3))
+    if recorder is None or subject.label is None:
+        return report
+    recorded = recorder.note_checked(subject.label, report.inconsistencies)
+    if recorded is None:
+        progress.say(f"that {subject.label} was checked is not recorded: {recorder.refusal}")
+    return replace(report, recorded_at=recorded)

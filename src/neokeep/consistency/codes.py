@@ -47,6 +47,9 @@ class Code(StrEnum):
     ID_FREE = "id-free"
     ID_HIGH = "id-high"
     TREE_ORDER = "tree-order"
+    CONSTRAINT_UNIQUE = "constraint-unique"
+    CONSTRAINT_EXISTENCE = "constraint-existence"
+    CONSTRAINT_TYPE = "constraint-type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ _VALUES = "Reading the properties of its owner fails, or gives values that nobod
 _SPACE = "Space that is not used; nothing is missing from answers."
 _OVERWRITTEN = "The next record that is made is written over it: data will be lost."
 _TREE = "What the file is for fails or gives wrong answers."
+_DEMAND = "Queries that rely on the constraint give wrong answers; it cannot be made again before this is mended."
 _SCHEMA = "The index or constraint may not work, or the database may not start."
 
 CODES: dict[str, Meaning] = {
@@ -115,6 +119,11 @@ CODES: dict[str, Meaning] = {
     damage.TreeCode.POINTER: Meaning("A page of a tree leads to none, or to one that is elsewhere in it.", _TREE),
     damage.TreeCode.SIBLING: Meaning("A page of a tree does not name the one beside it.", _TREE),
     damage.TreeCode.ENTRY: Meaning("An entry of a tree cannot be read.", _TREE),
+    Code.CONSTRAINT_UNIQUE: Meaning(
+        "A node or relationship has the values of another, which a constraint does not allow.", _DEMAND
+    ),
+    Code.CONSTRAINT_EXISTENCE: Meaning("A node or relationship lacks a property that a constraint demands.", _DEMAND),
+    Code.CONSTRAINT_TYPE: Meaning("A property is of a type that a constraint does not allow.", _DEMAND),
     damage.Code.PROPERTY_NOT_IN_USE: Meaning(
         "A chain of properties goes through a record that is not in use.", _VALUES
     ),

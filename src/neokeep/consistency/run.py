@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from neokeep.consistency.constraints import check_constraints
 from neokeep.consistency.derived import APPLIED, check_derived
 from neokeep.consistency.groups import check_groups, find_groups
 from neokeep.consistency.nodes import check_nodes, find_nodes
@@ -24,6 +25,7 @@ from neokeep.neo4j.store.graph import GraphReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from neokeep.consistency.findings import Explains, Findings
     from neokeep.consistency.proof.prove import Proof
@@ -54,18 +56,19 @@ def check_store(
     jobs: int = 1,
     scheduler: str | None = None,
     explains: Explains | None = None,
+    scratch: Path | None = None,
     worth_proving: int = WORTH_PROVING,
 ) -> Checked:
     """Check all records of a store in format `aligned` or `standard`: a clean one, or with what explains findings.
 
     With `derived` counts, degrees, indexes and id files too: where they were written with the last of the records.
     The records are proven to be whole on so many threads, or by the workers of a dask scheduler (see proof/spread.py,
-    which says what that raises too).
-
-    With `derived` counts, degrees, indexes and id files too: where they were written with the last of the records.
+    which says what that raises too). What constraints need and memory does not hold lies below `scratch`, or where the
+    system keeps temporary files.
 
     Raises:
         IntegrityError: a store file is missing, or does not say how large its records are.
+        SpaceError, AccessError, RepositoryError: scratch does not take what is needed.
     """
     reader = GraphReader(pages, aligned=aligned)
     prover = None
@@ -85,6 +88,8 @@ def check_store(
         state = State(reader, known)
         state.findings.explains = explains
         counted = _look_up(state, progress)
+    state.findings.explains = explains
+    check_constraints(state, scratch=scratch, progress=progress)
     left_out = check_derived(state, pages, jobs=jobs, progress=progress) if derived else APPLIED
     return Checked(*counted, state.findings, left_out)
 

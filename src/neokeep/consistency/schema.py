@@ -54,8 +54,8 @@ def _check_rule(state: State, rule: SchemaRule, rules: dict[int, SchemaRule]) ->
     said = rule.properties
     kind, entity = said.get("schemaRuleType"), said.get("schemaEntityType")
     # Of a damaged rule any of them may be an array.
-    texts = all(isinstance(one, str) for one in (kind, entity, said.get("name")))
-    if not texts or kind not in _KINDS or entity not in _ENTITIES:
+    needed = (kind, entity, said.get("name"), said.get("constraintRuleType") if "ownedIndex" in said else "")
+    if not all(isinstance(word, str) for word in needed) or kind not in _KINDS or entity not in _ENTITIES:
         state.findings.add(Code.RULE, Store.SCHEMA, rule.id, f"its kind is {kind!r}, of {entity!r}")
         return
     for key, store in (("schemaEntityIds", _ENTITIES[entity]), ("schemaPropertyIds", Store.PROPERTY_KEY)):

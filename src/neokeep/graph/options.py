@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from neokeep.option import ADDRESS, SWITCH, Option
 
+CHECKED: tuple[Option, ...] = (
+    Option(
+        "check", SWITCH,
+        "Check then whether the graph in each backup is whole, as check-consistency does; one that is not is kept.",
+        ("backup",), default="false",
+    ),
+    Option(
+        "require_consistent", SWITCH,
+        "Let no full backup that was found not to be consistent take the place of another: rules keep what they would "
+        "keep without it, too, and the newest that was found consistent stays.",
+        ("expire",), default="false",
+    ),
+)  # fmt: skip
+"""What other commands make of checks."""
+
 
 def of_graphs(commands: tuple[str, ...]) -> tuple[Option, ...]:
     """Make the options, of which these commands take those that say what is read."""

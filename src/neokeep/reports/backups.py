@@ -98,6 +98,10 @@ class BackupInfo(msgspec.Struct, frozen=True, kw_only=True):
     """When the log behind it was last applied in scratch, by `verify --recover`; null: never."""
     verified_whole: bool | None = None
     """Whether the last verification that looked at it found it whole; null: none did."""
+    consistency_checked_at: datetime | None = None
+    """When the graph in it was last checked, by `backup --check` or `check-consistency --backup`; null: never."""
+    inconsistencies: int | None = None
+    """How many inconsistencies that found; null: it was never checked."""
     ingested: IngestedInfo | None = None
     """The archive that it was made of; null: it was captured from a server."""
     server_files: ServerFilesInfo | None = None
@@ -156,6 +160,8 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     others: tuple[BackupReport, ...] = ()
     certificates: tuple[CertificateInfo, ...] = ()
     """Certificates of the server that end within 30 days, or have ended."""
+    unchecked: tuple[Failure, ...] = ()
+    """Backups that were made and could not be checked as `--check` wanted, and why."""
 
 
 class InfoReport(msgspec.Struct, frozen=True, kw_only=True):

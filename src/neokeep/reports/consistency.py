@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 
@@ -65,3 +67,5 @@ class ConsistencyReport(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[ConsistencyFinding, ...]
     left_out: tuple[ConsistencyLeftOut, ...]
     seconds: float
+    recorded_at: datetime | None = None
+    """When the outcome for a backup was recorded in its repository, by the clock of that; null: it was not."""

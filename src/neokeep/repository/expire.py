@@ -19,6 +19,7 @@ from neokeep.repository.manifest import PREFIX, Manifest, manifest_name
 from neokeep.repository.needed import manifest_is_gone
 from neokeep.repository.removing import Remover
 from neokeep.repository.sessions import PREFIX as WRITERS
+from neokeep.repository.verified import read_records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +79,8 @@ def _plan(
     held = reasons_of_holds(repository.storage, now)
     catalogue: Catalogue = {item.label: item if isinstance(item, Manifest) else None for item in repository.manifests()}
     points = _with_reach(repository, catalogue, [_point(label, item) for label, item in catalogue.items()])
+    if policy.require_consistent:
+        points = _with_checks(repository, points)
     if label is None:
         bases = {point.base for point in points if point.base is not None}
         lost = {base for base in bases - catalogue.keys() if manifest_is_gone(repository.storage, base)}
@@ -99,6 +102,12 @@ def _point(label: str, manifest: Manifest | None) -> Point:
         base = label.rpartition("_")[0] if label.endswith("I") else ""
         return Point(label, "unknown", "", "", None, base or None)
     return Point(label, manifest.type, manifest.source.name, manifest.database, manifest.finished_at, manifest.base)
+
+
+def _with_checks(repository: Repository, points: Sequence[Point]) -> list[Point]:
+    """Tell of each backup whether its graph was found consistent."""
+    found = {one.label: one.consistent for one in read_records(repository.storage).checked}
+    return [replace(point, consistent=found.get(point.label)) for point in points]
 
 
 def _with_reach(repository: Repository, catalogue: Catalogue, points: Sequence[Point]) -> list[Point]:

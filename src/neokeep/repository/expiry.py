@@ -30,6 +30,8 @@ class Policy:
     weekly: int | None = None
     monthly: int | None = None
     yearly: int | None = None
+    require_consistent: bool = False
+    """No rule: what was found not to be consistent takes no place of another, and is not the last that there is."""
 
     @property
     def says_nothing(self) -> bool:
@@ -59,7 +61,7 @@ _CALENDAR: dict[str, Bucket] = {
 class Point:
     """One backup. `reaches` is the newest transaction of the chain of a full one, where that is known.
 
-    What cannot be read has no time.
+    What cannot be read has no time. `consistent` tells what a check of the graph in it found, None where none was made.
     """
 
     label: str
@@ -69,6 +71,7 @@ class Point:
     finished_at: datetime | None
     base: str | None = None
     reaches: int | None = None
+    consistent: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ def plan_expiry(
     fulls = {point.label: point for point in points if point.type == "full"}
     verdicts = [_verdict(point, kept, fulls, lost_bases, database) for point in points]
     require_unbroken(verdicts)
+    if policy.require_consistent:
+        require_consistent_left(verdicts)
     return verdicts
 
 
@@ -124,6 +129,23 @@ def require_unbroken(verdicts: Sequence[Verdict]) -> None:
         raise AssertionError(f"expiry would have broken the chains of {', '.join(broken)}")
 
 
+def require_consistent_left(verdicts: Sequence[Verdict]) -> None:
+    """Assert that of each database the newest chain stays that was found consistent, if there is one."""
+    points = [verdict.point for verdict in verdicts]
+    going = {verdict.point.label for verdict in verdicts if not verdict.keep}
+    for group in _groups(points):
+        found = [point for point in group if point.type == "full" and _is_consistent(point, group)]
+        newest = max(found, key=_age, default=None)
+        if newest is not None and newest.label in going:
+            raise AssertionError(f"expiry would have removed {newest.label}, the newest that was found consistent")
+
+
+def _is_consistent(full: Point, group: Sequence[Point]) -> bool | None:
+    """Tell of a chain whether some state of it was found consistent; None: none was checked."""
+    known = [one.consistent for one in group if full.label in (one.label, one.base) and one.consistent is not None]
+    return any(known) if known else None
+
+
 def _kept_chains(
     points: Sequence[Point], policy: Policy, now: datetime, held: Mapping[str, str], database: str | None
 ) -> dict[str, list[str]]:
@@ -135,6 +157,9 @@ def _kept_chains(
         newest = max(point.finished_at for point in group if point.finished_at is not None)
         for point, reason in _rules(fulls, policy, min(newest, now)):
             kept.setdefault(point.label, []).append(reason)
+        if policy.require_consistent:
+            for point, reason in _instead(fulls, group, policy, min(newest, now)):
+                kept.setdefault(point.label, []).append(reason)
     for point in points:
         if point.label in held:
             reason = held[point.label]
@@ -178,6 +203,22 @@ def _rules(fulls: Sequence[Point], policy: Policy, reference: datetime) -> Itera
             if key not in seen and len(seen) < number:
                 seen.add(key)
                 yield point, f"{name}, {len(seen)} of {number}"
+
+
+def _instead(
+    fulls: Sequence[Point], group: Sequence[Point], policy: Policy, reference: datetime
+) -> Iterator[tuple[Point, str]]:
+    """Yield what stays of the full backups of one database, newest first, as if those found inconsistent were gone.
+
+    It stays beside what stays with them, so that requiring more never removes more.
+    """
+    judged = {point.label: _is_consistent(point, group) for point in fulls}
+    first = next((point for point in fulls if judged[point.label]), None)
+    if first is not None:
+        yield first, "the newest that was found consistent"
+    if False in judged.values():
+        for point, reason in _rules([one for one in fulls if judged[one.label] is not False], policy, reference):
+            yield point, f"{reason}, but for what was found inconsistent"
 
 
 def _within(fulls: Sequence[Point], within: timedelta, reference: datetime) -> Iterator[tuple[Point, str]]:

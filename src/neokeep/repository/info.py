@@ -21,7 +21,7 @@ from neokeep.repository.windows import problems_of, windows_of
 if TYPE_CHECKING:
     from neokeep.repository.manifest import Ingested, LeftOut, ServerFiles
     from neokeep.repository.repository import Repository
-    from neokeep.repository.verified import ProvenBackup
+    from neokeep.repository.verified import CheckedBackup, ProvenBackup
     from neokeep.repository.windows import Window
 
 
@@ -36,14 +36,18 @@ def describe(repository: Repository, database: str | None = None, label: str | N
     items = list(repository.manifests()) if label is None else _chain_with(repository, label)
     shown = [item.label for item in items if isinstance(item, DamagedManifest) or database in (None, item.database)]
     readable = [item for item in items if isinstance(item, Manifest) and database in (None, item.database)]
-    proven = {one.label: one for one in read_records(repository.storage).backups}
+    record = read_records(repository.storage)
+    proven = {one.label: one for one in record.backups}
+    checked = {one.label: one for one in record.checked}
     return reports.InfoReport(
         repository=repository.storage.url,
         repository_id=repository.config.repository_id,
         format=repository.config.format,
         encrypted=repository.storage.content_keys is not None,
         backups=tuple(
-            _with_proof(backup_info(item), proven.get(item.label)) for item in readable if label in (None, item.label)
+            _with_check(_with_proof(backup_info(item), proven.get(item.label)), checked.get(item.label))
+            for item in readable
+            if label in (None, item.label)
         ),
         damaged=tuple(_failure(item) for item in items if isinstance(item, DamagedManifest)),
         windows=tuple(map(window_info, windows_of(repository, readable))),
@@ -98,6 +102,12 @@ def _with_proof(info: reports.BackupInfo, known: ProvenBackup | None) -> reports
         recovered_at=known.recovered,
         verified_whole=known.whole and known.fits,
     )
+
+
+def _with_check(info: reports.BackupInfo, found: CheckedBackup | None) -> reports.BackupInfo:
+    if found is None:
+        return info
+    return msgspec.structs.replace(info, consistency_checked_at=found.checked, inconsistencies=found.inconsistencies)
 
 
 def backup_info(manifest: Manifest) -> reports.BackupInfo:

@@ -14,7 +14,16 @@ import msgspec
 from neokeep.errors import AWAY, NeokeepError
 from neokeep.repository.coverage import filled
 from neokeep.repository.lease import storage_time
-from neokeep.repository.verified import MOST_RUNS, NOTHING, ProvenBackup, Record, merged, read_records, store_record
+from neokeep.repository.verified import (
+    MOST_RUNS,
+    NOTHING,
+    CheckedBackup,
+    ProvenBackup,
+    Record,
+    merged,
+    read_records,
+    store_record,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -85,6 +94,7 @@ class Recorder:
         }
         labels = {one.label for one in backups}
         known = [one for one in latest.backups if present is None or one.label in labels or one.judged >= now]
+        checked = [one for one in latest.checked if present is None or one.label in labels or one.checked >= now]
         record = merged(
             [
                 Record(
@@ -96,7 +106,7 @@ class Recorder:
                     runs=(*latest.runs, run)[-MOST_RUNS:],
                     going_on=latest.going_on,
                 ),
-                Record(backups=tuple(known)),
+                Record(backups=tuple(known), checked=tuple(checked)),
             ]
         )
         self._store(msgspec.structs.replace(record, replaces=latest.replaces))
@@ -111,6 +121,14 @@ class Recorder:
         noted = [msgspec.structs.replace(one, recovered=self.now, fits=fits[one.label]) for one in known]
         record = merged([latest, Record(backups=tuple(noted))])
         self._store(msgspec.structs.replace(record, replaces=latest.replaces))
+
+    def note_checked(self, label: str, inconsistencies: int) -> datetime | None:
+        """Record how much was found in the graph of a backup; None where that could not be done."""
+        if self.now is None:
+            return None
+        latest, found = self._latest(), CheckedBackup(label=label, checked=self.now, inconsistencies=inconsistencies)
+        record = merged([latest, Record(checked=(found,))])
+        return self.now if self._store(msgspec.structs.replace(record, replaces=latest.replaces)) else None
 
     def _latest(self) -> Record:
         """Read again what is known: other verifications may have come to their end."""

@@ -47,6 +47,19 @@ class ProvenBackup(msgspec.Struct, frozen=True, kw_only=True):
     fits: bool = True
 
 
+class CheckedBackup(msgspec.Struct, frozen=True, kw_only=True):
+    """When the graph in a backup was last checked, by the storage's clock, and how much was not as it has to be."""
+
+    label: str
+    checked: datetime
+    inconsistencies: int
+
+    @property
+    def consistent(self) -> bool:
+        """Whether nothing was found."""
+        return not self.inconsistencies
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One verification that came to its end: its begin by the storage's clock, how deep, of what, and its outcome."""
 
@@ -74,6 +87,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[Run, ...] = ()
     replaces: tuple[str, ...] = ()
     going_on: datetime | None = None
+    checked: tuple[CheckedBackup, ...] = ()
 
     def of_backup(self, label: str) -> ProvenBackup | None:
         """Find what is known of a backup."""
@@ -132,11 +146,14 @@ def merged(records: Iterable[Record]) -> Record:
     coverage = combined(stretch for record in known for stretch in record.coverage)
     unproven: dict[str, datetime] = {}
     backups: dict[str, ProvenBackup] = {}
+    checked: dict[str, CheckedBackup] = {}
     for record in known:
         for name, time in record.unproven.items():
             unproven[name] = max(time, unproven.get(name, time))
         for one in record.backups:
             backups[one.label] = joined(one, backups.get(one.label))
+        for found in record.checked:
+            checked[found.label] = max(found, checked.get(found.label, found), key=_newest_and_worst)
     runs = sorted({run for record in known for run in record.runs}, key=lambda run: (run.begun, str(run)))
     return Record(
         coverage=coverage,
@@ -144,7 +161,12 @@ def merged(records: Iterable[Record]) -> Record:
         backups=tuple(backups[label] for label in sorted(backups)),
         runs=tuple(runs[-MOST_RUNS:]),
         going_on=_still_going(known, runs),
+        checked=tuple(checked[label] for label in sorted(checked)),
     )
+
+
+def _newest_and_worst(found: CheckedBackup) -> tuple[datetime, int]:
+    return found.checked, found.inconsistencies
 
 
 def _still_going(records: list[Record], runs: list[Run]) -> datetime | None:
