@@ -60,7 +60,7 @@ def check_store(
         IntegrityError: a store file is missing, or does not say how large its records are.
     """
     reader = GraphReader(pages, aligned=aligned)
-    prover = None
+    prover: Callable[..., Proof] | None = None
     # Compiled code takes a moment to load, which a small store need not wait for.
     if scheduler is not None:
         from neokeep.consistency.proof.spread import prove_on, shared
@@ -71,8 +71,13 @@ def check_store(
 
         prover = partial(prove, jobs=jobs)
     known = look_over(reader)
-    proven = prover and _prove(State(reader, known, claiming=True), prover, progress)
-    return proven or _look_up(State(reader, known), progress)
+    if prover is not None:
+        proven = _prove(State(reader, known, claiming=True), prover, progress)
+        if proven is not None:
+            return proven
+    state = State(reader, known)
+    state.compiled = prover is not None
+    return _look_up(state, progress)
 
 
 def _prove(state: State, prover: Callable[..., Proof], progress: Progress) -> Checked | None:
