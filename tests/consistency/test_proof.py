@@ -170,7 +170,7 @@ def test_values_that_can_be_read_are_those_that_are_decoded(
     named = (blocks.key < 4).all() and len(set(blocks.key.tolist())) == len(blocks)
     outcome = chains.property_chains(
         raw, 0, numbers(0), rows, np.array([1, 1, 1, 1, 0], np.uint8), numbers(5), len(zone_names()),
-        numbers(4), numbers(4), numbers(1), numbers(5), numbers(4),
+        numbers(4), numbers(4), numbers(1), numbers(0), numbers(5), numbers(5),
     )  # fmt: skip
     assert (outcome == chains.WHOLE) == (named and not damages)
 
@@ -183,10 +183,10 @@ def value_outcome(store: Store, content: bytes, size: int) -> tuple[int, int]:
         head = 1 << 28 | (0 if number == 0 else 1 << 31) | len(part)
         following = number + 1 if number + 1 < len(parts) else 0xFFFFFFFF
         records += head.to_bytes(4, "big") + following.to_bytes(4, "big") + part.ljust(size, b"\0")
-    used = numbers(3)
+    used = numbers(4)
     outcome = chains.value_chains(
         np.frombuffer(records, np.uint8), size + 8, 0, numbers(0), numbers(1), store, numbers(1), numbers(1),
-        numbers(5), used,
+        numbers(0), numbers(5), used,
     )  # fmt: skip
     return outcome, int(used[chains.ARRAYS])
 
@@ -231,11 +231,21 @@ def test_compiled_code_makes_the_same_fingerprints(rows: list[tuple[int, int]]) 
 
 
 def test_a_window_that_a_chain_leaves_says_nothing_of_it() -> None:
-    left, sums, used = numbers(1), numbers(5), numbers(3)
+    left, sums, used = numbers(1), numbers(5), numbers(4)
     record = (1 << 28 | 1).to_bytes(4, "big") + (7).to_bytes(4, "big") + b"a"
     window = Window(np.frombuffer(record, np.uint8), 3, numbers(0))
     outcome = chains.value_chains(
-        window.records, 9, window.first, window.ids, np.array([3]), Store.STRINGS, numbers(1), left, sums, used
+        window.records,
+        9,
+        window.first,
+        window.ids,
+        np.array([3]),
+        Store.STRINGS,
+        numbers(1),
+        left,
+        numbers(0),
+        sums,
+        used,
     )
     assert (outcome, int(used[chains.LEFT]), int(left[0])) == (chains.WHOLE, 1, 3)
     assert not sums.any()

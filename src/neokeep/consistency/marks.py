@@ -17,6 +17,9 @@ class Met(Protocol):
     def mark(self, ids: Numbers) -> Numbers:
         """Note ids; gives those that are known to have been noted before, or come more than once, each once."""
 
+    def are_new(self, ids: Numbers) -> bool:
+        """Tell of sorted ids whether none is known to have been noted before, and none comes more than once."""
+
     def missed(self, ids: Numbers) -> Numbers:
         """Give those of all ids in use that are known not to have been noted; to be asked when all were."""
 
@@ -51,6 +54,10 @@ class Marks:
             self.bits[places[begins]] |= np.bitwise_or.reduceat(bits, begins)
         return again
 
+    def are_new(self, ids: Numbers) -> bool:
+        """Tell of sorted ids whether none is in the set, and none comes more than once."""
+        return bool((ids[1:] > ids[:-1]).all()) and not self.has(ids).any()
+
     def missed(self, ids: Numbers) -> Numbers:
         """Give the ids that are not in the set."""
         return ids[~self.has(ids)]
@@ -72,6 +79,10 @@ class ClaimedMarks:
         """Claim that ids were met. None are known to have been before."""
         self._claims.one("met", ids, self._store)
         return ids[:0]
+
+    def are_new(self, ids: Numbers) -> bool:
+        """Tell whether none comes more than once."""
+        return bool((ids[1:] > ids[:-1]).all())
 
     def missed(self, ids: Numbers) -> Numbers:
         """Claim that ids are in use. None are known to have been missed."""

@@ -71,7 +71,7 @@ def check_store(
         SpaceError, AccessError, RepositoryError: scratch does not take what is needed.
     """
     reader = GraphReader(pages, aligned=aligned)
-    prover = None
+    prover: Callable[..., Proof] | None = None
     # Compiled code takes a moment to load, which a small store need not wait for.
     if scheduler is not None:
         from neokeep.consistency.proof.spread import prove_on, shared
@@ -86,6 +86,7 @@ def check_store(
     counted = None if prover is None else _prove(state, prover, progress)
     if counted is None:
         state = State(reader, known)
+        state.compiled = prover is not None
         state.findings.explains = explains
         counted = _look_up(state, progress)
     state.findings.explains = explains

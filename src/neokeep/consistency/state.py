@@ -81,12 +81,13 @@ def look_over(reader: GraphReader) -> Known:
 class State:
     """A check on its way, or of a part of a store.
 
-    `met` are told the records that something leads to, `group_degrees` counts the relationships of each group: a row of
-    three.
+    `compiled` lets passes use compiled code where that proves that all they look at is whole. `met` are told the
+    records that something leads to, `group_degrees` counts the relationships of each group: a row of three.
     """
 
     def __init__(self, reader: GraphReader, known: Known, *, claiming: bool = False) -> None:
         """Begin; `claiming` keeps no sets of what was met: whether all was, once, the claims tell in the end."""
+        self.compiled = False
         self.reader = reader
         self.tables: Mapping[Store, RecordTable] = reader.tables
         self.known = known

@@ -2,7 +2,8 @@
 
 A window is `records` that follow on one another from `first` on, or where `ids` are given (sorted) these. What leads
 out of it is put into `left`, as if nothing had been looked at of it. Each function returns WHOLE, or DOUBTFUL where
-anything is not as it has to be; then the rest was not looked at.
+anything is not as it has to be; then the rest was not looked at. `seen` takes the ids of records that were led to,
+where it has room for any.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from neokeep.neo4j.store.values import Kind
 WHOLE, DOUBTFUL = 0, 1
 MET, LINK, FIRST, COUNT, DEGREE = 0, 1, 2, 3, 4
 """Places in `sums`: those of claims, less those of the other side."""
-TEXTS, ARRAYS, LEFT, STAMP = 0, 1, 2, 3
+TEXTS, ARRAYS, LEFT, SEEN, STAMP = 0, 1, 2, 3, 4
 """Places in `used`: how many there are in the outputs of the same names; the last number of `stamps`."""
 
 STRINGS = int(Store.STRINGS)
@@ -54,6 +55,7 @@ def property_chains(
     texts: Numbers,
     arrays: Numbers,
     left: Numbers,
+    seen: Numbers,
     sums: Numbers,
     used: Numbers,
 ) -> int:
@@ -64,7 +66,7 @@ def property_chains(
     count = len(records) // _PROPERTY_BYTES
     for owner in range(len(heads)):
         at, before, met, left_out = heads[owner], NONE, 0, False
-        text, array = used[TEXTS], used[ARRAYS]
+        text, array, known = used[TEXTS], used[ARRAYS], used[SEEN]
         used[STAMP] += 1
         while at != NONE:
             row = _row(at, first, count, ids)
@@ -98,13 +100,18 @@ def property_chains(
                     arrays[array] = value
                     array += 1
             met += mixed(at, _PROPERTY, 0, 0)
+            if len(seen) > 0:
+                if known >= len(seen):
+                    return DOUBTFUL
+                seen[known] = at
+                known += 1
             before, at = at, reference(records, record + 5, head & 15)
         if left_out:
             left[used[LEFT]] = heads[owner]
             used[LEFT] += 1
         else:
             sums[MET] += met
-            used[TEXTS], used[ARRAYS] = text, array
+            used[TEXTS], used[ARRAYS], used[SEEN] = text, array, known
     return WHOLE
 
 
@@ -144,6 +151,7 @@ def value_chains(
     store: int,
     arrays: Numbers,
     left: Numbers,
+    seen: Numbers,
     sums: Numbers,
     used: Numbers,
 ) -> int:
@@ -151,7 +159,7 @@ def value_chains(
     count = len(records) // size
     for value in range(len(heads)):
         at, met, left_out, steps, total = heads[value], 0, False, 0, 0
-        state, begin = 0, 0
+        state, begin, known = 0, 0, used[SEEN]
         while at != NONE:
             row = _row(at, first, count, ids)
             if row == NONE:
@@ -175,6 +183,11 @@ def value_chains(
                     begin = begin << 8 | byte(records, data + step)
             total += length
             met += mixed(at, store, 0, 0)
+            if len(seen) > 0:
+                if known >= len(seen):
+                    return DOUBTFUL
+                seen[known] = at
+                known += 1
             steps += 1
             at = following
         if left_out:
@@ -182,6 +195,7 @@ def value_chains(
             used[LEFT] += 1
             continue
         sums[MET] += met
+        used[SEEN] = known
         if store == STRINGS:
             if state != 0:
                 return DOUBTFUL

@@ -17,6 +17,7 @@ from neokeep.neo4j.recovery.meaning import place_of_use
 from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.arrays import NotAnArray, stored_array
 from neokeep.neo4j.store.chains import dynamic_values
+from neokeep.neo4j.store.records import NONE
 from neokeep.neo4j.store.zones import zone_names
 
 if TYPE_CHECKING:
@@ -44,6 +45,17 @@ class Part:
     times: Numbers
 
 
+def properties_seen(state: State, heads: Numbers) -> Mapping[Store, Numbers] | None:
+    """Follow the properties of owners from their first records (-1: none); None where anything is not as it has to be.
+
+    Gives the records that were led to, sorted, of properties and of long texts and arrays.
+    """
+    prover = _Prover(state.part(), collecting=True)
+    if not prover.follow(heads[heads != NONE]):
+        return None
+    return {store: np.sort(np.concatenate(ids)) for store, ids in prover.seen.items() if ids}
+
+
 def prove_part(state: State, work: Work) -> Part | None:
     """Do some work; None where something is not as it has to be, or cannot be told here."""
     return _Prover(state.part()).prove(work)
@@ -52,16 +64,19 @@ def prove_part(state: State, work: Work) -> Part | None:
 class _Prover:
     """One part on its way."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, *, collecting: bool = False) -> None:
         self._state = state
         self._sums = np.zeros(len(_SUMS), np.int64)
         self._found: dict[Store, int] = {Store.NODE: 0, Store.RELATIONSHIP: 0}
         self._members = _numbers(0)
-        self._used = _numbers(4)
+        self._used = _numbers(5)
+        self._collecting = collecting
+        self.seen: dict[Store, list[Numbers]] = {Store.PROPERTY: [], Store.STRINGS: [], Store.ARRAYS: []}
         keys = state.names(Store.PROPERTY_KEY)
         self._keys, self._stamps = keys.view(np.uint8), _numbers(len(keys))
 
     def prove(self, work: Work) -> Part | None:
+        """See prove_part."""
         records = self._state.tables[work.store].stretch(work.start, work.stop).reshape(-1)
         if work.used:
             place, mask = place_of_use(work.store)
@@ -100,7 +115,7 @@ class _Prover:
         )
         self._found[Store.RELATIONSHIP] = int(used[entities.FOUND])
         self._members = members[: used[entities.MEMBERS]]
-        return outcome == WHOLE and self._properties(heads[: used[entities.HEADS]])
+        return outcome == WHOLE and self.follow(heads[: used[entities.HEADS]])
 
     def _nodes(self, records: Bytes, first: int) -> bool:
         rows = records.reshape(-1, RECORD_BYTES[Store.NODE])
@@ -113,15 +128,16 @@ class _Prover:
         dense, elsewhere = dense[: used[entities.DENSE]], elsewhere[: used[entities.ELSEWHERE]]
         check_dense(self._state, dense + first, columns.nodes(rows[dense]).relationship)
         check_labels(self._state, elsewhere + first, columns.nodes(rows[elsewhere]).labels)
-        return self._properties(heads[: used[entities.HEADS]])
+        return self.follow(heads[: used[entities.HEADS]])
 
-    def _properties(self, heads: Numbers) -> bool:
+    def follow(self, heads: Numbers) -> bool:
+        """Follow the properties of owners from their first records; tells whether all is as it has to be."""
         return follow_all(self._state.tables[Store.PROPERTY], heads, _next_property, self._follow_properties)
 
     def _follow_properties(self, window: Window, heads: Numbers) -> Numbers | None:
-        # Four blocks are the most that a record has.
-        most = 4 * (len(window.records) // RECORD_BYTES[Store.PROPERTY])
-        texts, arrays, left = _numbers(most), _numbers(most), _numbers(len(heads))
+        # Four blocks are the most that a record has, and each record is in one chain.
+        count = len(window.records) // RECORD_BYTES[Store.PROPERTY]
+        texts, arrays, left, seen = _numbers(4 * count), _numbers(4 * count), _numbers(len(heads)), self._room(count)
         used = self._used
         used[: chains.STAMP] = 0
         outcome = chains.property_chains(
@@ -135,11 +151,13 @@ class _Prover:
             texts,
             arrays,
             left,
+            seen,
             self._sums,
             used,
         )
         if outcome != WHOLE:
             return None
+        self.seen[Store.PROPERTY].append(seen[: used[chains.SEEN]])
         found = left[: used[chains.LEFT]]
         whole = self._values(Store.STRINGS, texts[: used[chains.TEXTS]])
         return found if whole and self._values(Store.ARRAYS, arrays[: used[chains.ARRAYS]]) else None
@@ -150,13 +168,19 @@ class _Prover:
 
     def _follow_values(self, store: Store, window: Window, heads: Numbers) -> Numbers | None:
         size = self._state.tables[store].geometry.record_bytes
-        arrays, left, used = _numbers(len(heads)), _numbers(len(heads)), _numbers(3)
+        arrays, left, used = _numbers(len(heads)), _numbers(len(heads)), _numbers(4)
+        seen = self._room(len(window.records) // size)
         outcome = chains.value_chains(
-            window.records, size, window.first, window.ids, heads, store, arrays, left, self._sums, used
+            window.records, size, window.first, window.ids, heads, store, arrays, left, seen, self._sums, used
         )
+        self.seen[store].append(seen[: used[chains.SEEN]])
         if outcome != WHOLE or not self._are_arrays(arrays[: used[chains.ARRAYS]]):
             return None
         return left[: used[chains.LEFT]]
+
+    def _room(self, count: int) -> Numbers:
+        """Make room for the ids of the records of a window, each once; none where nobody wants them."""
+        return _numbers(count if self._collecting else 0)
 
     def _are_arrays(self, heads: Numbers) -> bool:
         damages: list[Damage] = []
