@@ -43,6 +43,11 @@ LARGEST_FILE = 4 * 8192
 PAGE = 8192
 
 
+AGAINST_CONSTRAINTS = ("two people have one number", "a person lacks a number that it has to have")
+BROKEN_RECORDS = [one for one in BREAKINGS if one.name not in AGAINST_CONSTRAINTS]
+"""What a proof is of: constraints are judged apart."""
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryPages]:
     with DirectoryPages(unpack(tmp_path_factory.mktemp("small"))) as found:
@@ -65,7 +70,7 @@ def test_a_healthy_store_is_proven_to_be_whole(pages: DirectoryPages) -> None:
     assert (proof.nodes, proof.relationships) == (checked.nodes, checked.relationships)
 
 
-@pytest.mark.parametrize("broken", BREAKINGS, ids=lambda one: one.name)
+@pytest.mark.parametrize("broken", BROKEN_RECORDS, ids=lambda one: one.name)
 def test_what_is_broken_is_not_proven(pages: DirectoryPages, broken: Breaking) -> None:
     breaker = Breaker(pages)
     broken.apply(breaker)
@@ -139,7 +144,7 @@ def test_chains_far_from_one_another_are_gathered(pages: DirectoryPages, monkeyp
     assert proof.holds()
 
 
-@pytest.mark.parametrize("broken", BREAKINGS, ids=lambda one: one.name)
+@pytest.mark.parametrize("broken", BROKEN_RECORDS, ids=lambda one: one.name)
 def test_what_is_broken_is_not_proven_where_chains_are_gathered(
     pages: DirectoryPages, broken: Breaking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
