@@ -14,7 +14,7 @@ from neokeep.consistency.counts import check_counts
 from neokeep.consistency.degrees import check_degrees
 from neokeep.consistency.id_files import check_id_files
 from neokeep.consistency.label_sets import LabelSets
-from neokeep.consistency.property_indexes import check_property_index
+from neokeep.consistency.property_indexes import PropertyIndex, check_property_indexes
 from neokeep.consistency.property_values import Indexed
 from neokeep.consistency.tallies import Tally
 from neokeep.consistency.token_indexes import check_labels_index, check_types_index
@@ -60,13 +60,20 @@ class Derived:
         """Check everything, after all records; gives what was not looked at."""
         check_counts(self.trees, self.labels, self.tally)
         check_degrees(self.trees)
-        for rule in self.trees.state.reader.schema_rules([]):
-            if str(rule.properties.get("schemaRuleType")) == "INDEX":
-                self._check_index(rule)
+        found = [
+            self._check_index(rule)
+            for rule in self.trees.state.reader.schema_rules([])
+            if str(rule.properties.get("schemaRuleType")) == "INDEX"
+        ]
+        for store in ENTITIES.values():
+            indexes = [one for one in found if one is not None and one.indexed.store is store]
+            if indexes:
+                check_property_indexes(self.trees, self.labels, indexes)
         check_id_files(self.trees)
         return tuple(self.trees.left_out)
 
-    def _check_index(self, rule: SchemaRule) -> None:
+    def _check_index(self, rule: SchemaRule) -> PropertyIndex | None:
+        """Check an index of tokens; gives one of properties that is to be checked."""
         said = {key: str(rule.properties.get(key)) for key in _SAID}
         kind, entity, provider, version, schema = said.values()
         folder = f"{provider}-{version}"
@@ -79,7 +86,8 @@ class Derived:
             named = rule.properties.get("name")
             self.trees.leave_out(f"index {named}", f"indexes of type {kind}, provider {folder}, are not read")
         else:
-            self._check_properties(name, layout, Indexed(ENTITIES[entity], tokens, keys))
+            return self._of_properties(name, layout, Indexed(ENTITIES[entity], tokens, keys))
+        return None
 
     def _check_tokens(self, name: str, entity: str) -> None:
         legacy = LEGACY_TOKEN_FILES[entity]
@@ -93,13 +101,12 @@ class Derived:
         else:
             check_types_index(self.trees, tree, self.tally)
 
-    def _check_properties(self, name: str, layout: Layout, indexed: Indexed) -> None:
+    def _of_properties(self, name: str, layout: Layout, indexed: Indexed) -> PropertyIndex | None:
         if indexed.store is Store.NODE and self.labels.damaged:
             self.trees.leave_out(name, "labels of some nodes cannot be read")
-            return
+            return None
         tree = self._online(name, layout, ONLINE)
-        if tree is not None:
-            check_property_index(self.trees, tree, self.labels, indexed)
+        return None if tree is None else PropertyIndex(tree, indexed)
 
     def _online(self, name: str, layout: Layout, online: bytes) -> Tree | None:
         tree = self.trees.open(name, layout)
