@@ -12,7 +12,7 @@ import numpy as np
 
 from neokeep.consistency.counts import check_counts
 from neokeep.consistency.degrees import check_degrees
-from neokeep.consistency.id_files import check_id_files
+from neokeep.consistency.id_files import ID_FILES, check_id_files
 from neokeep.consistency.label_sets import LabelSets
 from neokeep.consistency.property_indexes import PropertyIndex, check_property_indexes
 from neokeep.consistency.property_values import Indexed
@@ -21,7 +21,7 @@ from neokeep.consistency.token_indexes import check_labels_index, check_types_in
 from neokeep.consistency.tree_reading import LeftOut, Trees
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store.index_keys import ONLINE, layout_of
-from neokeep.neo4j.store.tree_layouts import LEGACY_TOKEN_FILES, TOKENS
+from neokeep.neo4j.store.tree_layouts import COUNTS_FILE, DEGREES_FILE, LEGACY_TOKEN_FILES, TOKENS
 
 if TYPE_CHECKING:
     from neokeep.consistency.state import State
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from neokeep.neo4j.store.pages import Numbers, StorePages
     from neokeep.neo4j.store.records import Relationships
     from neokeep.neo4j.store.tree import Layout, Tree
+    from neokeep.progress import Progress
 
 ENTITIES = {"NODE": Store.NODE, "RELATIONSHIP": Store.RELATIONSHIP}
 _TOKENS_ONLINE = b"\x00"
@@ -47,8 +48,8 @@ APPLIED = (
 class Derived:
     """The checks of what is derived, on their way."""
 
-    def __init__(self, state: State, files: StorePages) -> None:
-        self.trees = Trees(state, files)
+    def __init__(self, state: State, files: StorePages, progress: Progress) -> None:
+        self.trees = Trees(state, files, progress)
         self.labels = LabelSets(state.reader)
         self.tally = Tally()
 
@@ -58,26 +59,35 @@ class Derived:
 
     def check(self) -> tuple[LeftOut, ...]:
         """Check everything, after all records; gives what was not looked at."""
-        check_counts(self.trees, self.labels, self.tally)
-        check_degrees(self.trees)
-        found = [
-            self._check_index(rule)
+        rules = [
+            rule
             for rule in self.trees.state.reader.schema_rules([])
             if str(rule.properties.get("schemaRuleType")) == "INDEX"
         ]
+        lookups = [_file_of(rule) for rule in rules if str(rule.properties.get("indexType")) == "LOOKUP"]
+        names = [COUNTS_FILE, DEGREES_FILE, *LEGACY_TOKEN_FILES.values(), *lookups, *ID_FILES.values()]
+        sizes = sum(self.trees.files.size(name) or 0 for name in names)
+        self.trees.progress.begin("checking counts, indexes and id files", sizes)
+        check_counts(self.trees, self.labels, self.tally)
+        check_degrees(self.trees)
+        check_id_files(self.trees)
+        found = [self._check_index(rule) for rule in rules]
         for store in ENTITIES.values():
             indexes = [one for one in found if one is not None and one.indexed.store is store]
             if indexes:
+                table = self.trees.state.tables[store]
+                size = sum(self.trees.files.size(one.tree.name) or 0 for one in indexes)
+                self.trees.progress.begin(
+                    f"checking indexes of {store.name.lower()}s", size + table.count * table.geometry.record_bytes
+                )
                 check_property_indexes(self.trees, self.labels, indexes)
-        check_id_files(self.trees)
         return tuple(self.trees.left_out)
 
     def _check_index(self, rule: SchemaRule) -> PropertyIndex | None:
         """Check an index of tokens; gives one of properties that is to be checked."""
         said = {key: str(rule.properties.get(key)) for key in _SAID}
         kind, entity, provider, version, schema = said.values()
-        folder = f"{provider}-{version}"
-        name = f"schema/index/{folder}/{rule.id}/index-{rule.id}"
+        folder, name = f"{provider}-{version}", _file_of(rule)
         tokens, keys = (_numbers(rule.properties.get(key)) for key in ("schemaEntityIds", "schemaPropertyIds"))
         layout = layout_of(folder, len(keys))
         if kind == "LOOKUP" and entity in ENTITIES:
@@ -114,6 +124,11 @@ class Derived:
             return tree
         self.trees.leave_out(name, "it is not online")
         return None
+
+
+def _file_of(rule: SchemaRule) -> str:
+    provider, version = (rule.properties.get(key) for key in ("indexProviderName", "indexProviderVersion"))
+    return f"schema/index/{provider}-{version}/{rule.id}/index-{rule.id}"
 
 
 def _numbers(value: Any) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from neokeep.consistency.tree_reading import Trees, tell_order
 from neokeep.neo4j.store.damage import TreeCode, TreeDamage
 from neokeep.neo4j.store.index_keys import Keys, decode
 from neokeep.neo4j.store.tree_entries import DynamicEntries, dynamic_entries
+from neokeep.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,7 +57,7 @@ class PropertyIndex:
 
 def check_property_indexes(trees: Trees, labels: LabelSets, indexes: Sequence[PropertyIndex]) -> None:
     """Compare indexes of one store with what they have to hold; the graph is read once for all of them."""
-    for batch in expected_of(trees.state.tables, labels, [one.indexed for one in indexes]):
+    for batch in expected_of(trees.state.tables, labels, [one.indexed for one in indexes], trees.progress):
         for index, expected in zip(indexes, batch, strict=True):
             index.sum = index.sum + int(expected.prints.sum()) & _MASK
             index.total += len(expected.entities)
@@ -76,7 +77,7 @@ def _check(trees: Trees, labels: LabelSets, index: PropertyIndex) -> None:
     if (total, summed) == (index.total, index.sum):
         return
     parts = max(total, index.total) // _TOGETHER + 1
-    silent = Trees(trees.state, trees.files, silent=True)
+    silent = Trees(trees.state, trees.files, Silent(), silent=True)
     for part in range(parts):
         held = _held(silent, index.tree, len(index.indexed.keys), parts, part)
         _find(trees, index.tree, index.indexed, held, _wanted(trees, labels, index.indexed, parts, part))
@@ -124,7 +125,7 @@ def _held(trees: Trees, tree: Tree, properties: int, parts: int, part: int) -> _
 def _wanted(trees: Trees, labels: LabelSets, indexed: Indexed, parts: int, part: int) -> _Rows:
     found = [
         (expected.entities[own], expected.prints[own], expected.doubtful[own].astype(np.int64))
-        for (expected,) in expected_of(trees.state.tables, labels, [indexed])
+        for (expected,) in expected_of(trees.state.tables, labels, [indexed], Silent())
         if (own := expected.entities % parts == part).any()
     ]
     return _sorted(found)
@@ -150,6 +151,7 @@ def _keys(trees: Trees, tree: Tree, properties: int) -> Iterator[Keys]:
     last: DynamicEntries | None = None
     for entries in dynamic_entries(tree, damages):
         trees.tell(damages)
+        trees.advance(tree, entries.pages)
         if not len(entries.pages):
             continue
         keys, bad = decode(entries, properties)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from neokeep.consistency.label_sets import LabelSets
     from neokeep.neo4j.store.damage import Damage
     from neokeep.neo4j.store.pages import Flags, Numbers, RecordTable
+    from neokeep.progress import Progress
 
 _AT_ONCE = 16 * 1024
 """Entities whose values are held together."""
@@ -60,7 +61,7 @@ class Expected:
 
 
 def expected_of(
-    tables: Mapping[Store, RecordTable], labels: LabelSets, several: Sequence[Indexed]
+    tables: Mapping[Store, RecordTable], labels: LabelSets, several: Sequence[Indexed], progress: Progress
 ) -> Iterator[tuple[Expected, ...]]:
     """Read what some indexes of one store have to hold, in batches in the order of entities: a part for each index."""
     for batch in tables[several[0].store].batches():
@@ -77,6 +78,7 @@ def expected_of(
             some = rows[begin : begin + _AT_ONCE]
             values = _Values(tables, batch.ids[some], heads[some], {key for one in several for key in one.keys})
             yield tuple(values.expected(one, own[some]) for one, own in zip(several, members, strict=True))
+        progress.advance(batch.records.size)
 
 
 def _with_any(labels: LabelSets, tokens: tuple[int, ...]) -> Flags:

@@ -41,7 +41,7 @@ def check_store(pages: StorePages, *, aligned: bool, derived: bool, progress: Pr
         IntegrityError: a store file is missing, or does not say how large its records are.
     """
     state = State(GraphReader(pages, aligned=aligned))
-    trees = Derived(state, pages) if derived else None
+    trees = Derived(state, pages, progress) if derived else None
     nodes, relationships = state.tables[Store.NODE], state.tables[Store.RELATIONSHIP]
     progress.begin("checking the graph", _bytes(relationships) + _bytes(nodes))
     try:
