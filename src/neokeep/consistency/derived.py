@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from neokeep.progress import Progress
 
 ENTITIES = {"NODE": Store.NODE, "RELATIONSHIP": Store.RELATIONSHIP}
-_TOKENS_ONLINE = b"\x00"
+_TOKEN_PROVIDER, _TOKENS_ONLINE = "token-lookup-1.0", b"\x00"
 _SAID = ("indexType", "schemaEntityType", "indexProviderName", "indexProviderVersion", "schemaPropertySchemaType")
 _ALL_OF = "COMPLETE_ALL_TOKENS"
 """How rules say that an index holds what has all of the properties."""
@@ -64,7 +64,7 @@ class Derived:
             for rule in self.trees.state.reader.schema_rules([])
             if str(rule.properties.get("schemaRuleType")) == "INDEX"
         ]
-        lookups = [_file_of(rule) for rule in rules if str(rule.properties.get("indexType")) == "LOOKUP"]
+        lookups = [_file_of(_TOKEN_PROVIDER, rule) for rule in rules]
         names = [COUNTS_FILE, DEGREES_FILE, *LEGACY_TOKEN_FILES.values(), *lookups, *ID_FILES.values()]
         sizes = sum(self.trees.files.size(name) or 0 for name in names)
         self.trees.progress.begin("checking counts, indexes and id files", sizes)
@@ -87,16 +87,16 @@ class Derived:
         """Check an index of tokens; gives one of properties that is to be checked."""
         said = {key: str(rule.properties.get(key)) for key in _SAID}
         kind, entity, provider, version, schema = said.values()
-        folder, name = f"{provider}-{version}", _file_of(rule)
+        folder = f"{provider}-{version}"
         tokens, keys = (_numbers(rule.properties.get(key)) for key in ("schemaEntityIds", "schemaPropertyIds"))
         layout = layout_of(folder, len(keys))
-        if kind == "LOOKUP" and entity in ENTITIES:
-            self._check_tokens(name, entity)
+        if folder == _TOKEN_PROVIDER and entity in ENTITIES:
+            self._check_tokens(_file_of(folder, rule), entity)
         elif layout is None or entity not in ENTITIES or schema != _ALL_OF or not tokens or not keys:
             named = rule.properties.get("name")
             self.trees.leave_out(f"index {named}", f"indexes of type {kind}, provider {folder}, are not read")
         else:
-            return self._of_properties(name, layout, Indexed(ENTITIES[entity], tokens, keys))
+            return self._of_properties(_file_of(folder, rule), layout, Indexed(ENTITIES[entity], tokens, keys))
         return None
 
     def _check_tokens(self, name: str, entity: str) -> None:
@@ -126,10 +126,11 @@ class Derived:
         return None
 
 
-def _file_of(rule: SchemaRule) -> str:
-    provider, version = (rule.properties.get(key) for key in ("indexProviderName", "indexProviderVersion"))
-    return f"schema/index/{provider}-{version}/{rule.id}/index-{rule.id}"
+def _file_of(folder: str, rule: SchemaRule) -> str:
+    return f"schema/index/{folder}/{rule.id}/index-{rule.id}"
 
 
 def _numbers(value: Any) -> tuple[int, ...]:
-    return tuple(int(number) for number in value.tolist()) if isinstance(value, np.ndarray) else ()
+    # What a damaged rule says may be of any type.
+    is_whole = isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+    return tuple(value.tolist()) if is_whole else ()

@@ -69,4 +69,5 @@ def _check_rule(state: State, rule: SchemaRule, rules: dict[int, SchemaRule]) ->
 
 
 def _numbers(value: Any) -> list[int]:
-    return [int(number) for number in value.tolist()] if isinstance(value, np.ndarray) else []
+    is_whole = isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+    return [int(number) for number in value.tolist()] if is_whole else []
