@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +16,10 @@ from helpers.breakings_of_trees import NODES
 from helpers.flipped import FlippedPages
 from helpers.indexed_store import VERSIONS, unpack
 from neokeep.consistency.codes import CODES, TREE_KINDS
-from neokeep.consistency.derived import APPLIED
+from neokeep.consistency.derived import APPLIED, check_derived
 from neokeep.consistency.label_sets import LabelSets
 from neokeep.consistency.run import Checked, check_store
+from neokeep.consistency.state import State, look_over
 from neokeep.consistency.tallies import Tally
 from neokeep.consistency.tree_reading import ascending
 from neokeep.errors import IntegrityError
@@ -110,6 +112,32 @@ def test_no_damage_makes_a_check_crash_or_endless(
     except IntegrityError:
         return
     assert set(found.counts) <= set(CODES)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"indexProviderName": "../..", "indexProviderVersion": "\0"},
+        {"schemaEntityType": "BOTH"},
+        {"schemaEntityIds": np.array([1.5, np.nan])},
+        {"schemaEntityIds": 7, "schemaPropertyIds": ("a", "b")},
+        {"schemaPropertyIds": np.arange(4000)},
+        {"indexProviderName": np.arange(3)},
+    ],
+)
+def test_a_damaged_rule_of_an_index_is_left_out(
+    pages: DirectoryPages, said: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = GraphReader(pages, aligned=True)
+    state = State(reader, look_over(reader))
+    rules = reader.schema_rules([])
+    (rule,) = (one for one in rules if one.properties.get("name") == "bulk_key")
+    broken = replace(rule, properties={**rule.properties, **said} if said else {"schemaRuleType": "INDEX"})
+    monkeypatch.setattr(reader, "schema_rules", lambda _: [broken])
+    left_out = check_derived(state, pages, jobs=1, progress=Silent())
+    assert any(one.part.startswith("index ") or "layout is not known" in one.why for one in left_out)
+    assert not any(one.store.startswith("schema/") for one in state.findings.kept)
 
 
 def test_tallies_of_parts_are_those_of_the_whole(pages: DirectoryPages) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 
 from neokeep.consistency.counts import check_counts
 from neokeep.consistency.degrees import check_degrees
-from neokeep.consistency.id_files import check_id_files
+from neokeep.consistency.id_files import ID_FILES, check_id_files
 from neokeep.consistency.label_sets import LabelSets
-from neokeep.consistency.property_indexes import check_property_index
+from neokeep.consistency.property_indexes import PropertyIndex, check_property_indexes
 from neokeep.consistency.property_values import Indexed
 from neokeep.consistency.tallies import Tally
 from neokeep.consistency.token_indexes import check_labels_index, check_types_index
@@ -23,7 +23,7 @@ from neokeep.consistency.tree_reading import LeftOut, Trees
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.index_keys import ONLINE, layout_of
-from neokeep.neo4j.store.tree_layouts import LEGACY_TOKEN_FILES, TOKENS
+from neokeep.neo4j.store.tree_layouts import COUNTS_FILE, DEGREES_FILE, LEGACY_TOKEN_FILES, TOKENS
 from neokeep.workers import run_workers
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from neokeep.progress import Progress
 
 ENTITIES = {"NODE": Store.NODE, "RELATIONSHIP": Store.RELATIONSHIP}
-_TOKENS_ONLINE = b"\x00"
+_TOKEN_PROVIDER, _TOKENS_ONLINE = "token-lookup-1.0", b"\x00"
 _STRETCH = 256 * 1024
 """Relationships that a thread counts at a time."""
 _WORTH_COMPILING = 4 * _STRETCH
@@ -53,10 +53,10 @@ APPLIED = (
 def check_derived(state: State, files: StorePages, *, jobs: int, progress: Progress) -> tuple[LeftOut, ...]:
     """Check everything, after the relationships of groups were counted; gives what was not looked at."""
     table = state.tables[Store.RELATIONSHIP]
-    progress.begin("checking counts and indexes", table.count * table.geometry.record_bytes)
+    progress.begin("counting relationships", table.count * table.geometry.record_bytes)
     try:
         labels = LabelSets(state.reader)
-        return _Derived(Trees(state, files), labels, _tally(state, labels, jobs, progress)).check()
+        return _Derived(Trees(state, files, progress), labels, _tally(state, labels, jobs, progress)).check()
     finally:
         progress.end()
 
@@ -95,29 +95,46 @@ class _Derived:
     tally: Tally
 
     def check(self) -> tuple[LeftOut, ...]:
-        """Check everything."""
+        """Check everything; gives what was not looked at."""
+        rules = [
+            rule
+            for rule in self.trees.state.reader.schema_rules([])
+            if str(rule.properties.get("schemaRuleType")) == "INDEX"
+        ]
+        lookups = [_file_of(_TOKEN_PROVIDER, rule) for rule in rules]
+        names = [COUNTS_FILE, DEGREES_FILE, *LEGACY_TOKEN_FILES.values(), *lookups, *ID_FILES.values()]
+        sizes = sum(self.trees.files.size(name) or 0 for name in names)
+        self.trees.progress.begin("checking counts, indexes and id files", sizes)
         check_counts(self.trees, self.labels, self.tally)
         check_degrees(self.trees)
-        for rule in self.trees.state.reader.schema_rules([]):
-            if str(rule.properties.get("schemaRuleType")) == "INDEX":
-                self._check_index(rule)
         check_id_files(self.trees)
+        found = [self._check_index(rule) for rule in rules]
+        for store in ENTITIES.values():
+            indexes = [one for one in found if one is not None and one.indexed.store is store]
+            if indexes:
+                table = self.trees.state.tables[store]
+                size = sum(self.trees.files.size(one.tree.name) or 0 for one in indexes)
+                self.trees.progress.begin(
+                    f"checking indexes of {store.name.lower()}s", size + table.count * table.geometry.record_bytes
+                )
+                check_property_indexes(self.trees, self.labels, indexes)
         return tuple(self.trees.left_out)
 
-    def _check_index(self, rule: SchemaRule) -> None:
+    def _check_index(self, rule: SchemaRule) -> PropertyIndex | None:
+        """Check an index of tokens; gives one of properties that is to be checked."""
         said = {key: str(rule.properties.get(key)) for key in _SAID}
         kind, entity, provider, version, schema = said.values()
         folder = f"{provider}-{version}"
-        name = f"schema/index/{folder}/{rule.id}/index-{rule.id}"
         tokens, keys = (_numbers(rule.properties.get(key)) for key in ("schemaEntityIds", "schemaPropertyIds"))
         layout = layout_of(folder, len(keys))
-        if kind == "LOOKUP" and entity in ENTITIES:
-            self._check_tokens(name, entity)
+        if folder == _TOKEN_PROVIDER and entity in ENTITIES:
+            self._check_tokens(_file_of(folder, rule), entity)
         elif layout is None or entity not in ENTITIES or schema != _ALL_OF or not tokens or not keys:
             named = rule.properties.get("name")
             self.trees.leave_out(f"index {named}", f"indexes of type {kind}, provider {folder}, are not read")
         else:
-            self._check_properties(name, layout, Indexed(ENTITIES[entity], tokens, keys))
+            return self._of_properties(_file_of(folder, rule), layout, Indexed(ENTITIES[entity], tokens, keys))
+        return None
 
     def _check_tokens(self, name: str, entity: str) -> None:
         legacy = LEGACY_TOKEN_FILES[entity]
@@ -131,13 +148,12 @@ class _Derived:
         else:
             check_types_index(self.trees, tree, self.tally)
 
-    def _check_properties(self, name: str, layout: Layout, indexed: Indexed) -> None:
+    def _of_properties(self, name: str, layout: Layout, indexed: Indexed) -> PropertyIndex | None:
         if indexed.store is Store.NODE and self.labels.damaged:
             self.trees.leave_out(name, "labels of some nodes cannot be read")
-            return
+            return None
         tree = self._online(name, layout, ONLINE)
-        if tree is not None:
-            check_property_index(self.trees, tree, self.labels, indexed)
+        return None if tree is None else PropertyIndex(tree, indexed)
 
     def _online(self, name: str, layout: Layout, online: bytes) -> Tree | None:
         tree = self.trees.open(name, layout)
@@ -147,5 +163,11 @@ class _Derived:
         return None
 
 
+def _file_of(folder: str, rule: SchemaRule) -> str:
+    return f"schema/index/{folder}/{rule.id}/index-{rule.id}"
+
+
 def _numbers(value: Any) -> tuple[int, ...]:
-    return tuple(int(number) for number in value.tolist()) if isinstance(value, np.ndarray) else ()
+    # What a damaged rule says may be of any type.
+    is_whole = isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+    return tuple(value.tolist()) if is_whole else ()

@@ -1,6 +1,6 @@
 """The pass over relationship groups of dense nodes: owners, order, the chains that they begin and how long those are.
 
-A degree that is kept in Neo4j's degrees file is not compared: the group itself does not say it.
+A degree that is kept in Neo4j's degrees file is not compared here, see degrees.py: the group itself does not say it.
 """
 
 from __future__ import annotations

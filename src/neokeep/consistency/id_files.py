@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from neokeep.neo4j.store.pages import Bytes, Numbers
     from neokeep.neo4j.store.tree import Tree
 
+ID_FILES = {store: f"{FILES[store]}.id" for store in Store}
 _RANGES = AT_ONCE // 4
-_IDS_PER_RANGE = 128
 
 
 def check_id_files(trees: Trees) -> None:
     """Check the id file of each store."""
-    for store in Store:
-        tree = trees.open(f"{FILES[store]}.id", IDS)
+    for store, name in ID_FILES.items():
+        tree = trees.open(name, IDS)
         if tree is not None:
             _check_free(trees, tree, store)
             _check_high(trees, tree, store)

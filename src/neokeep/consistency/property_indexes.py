@@ -19,9 +19,10 @@ from neokeep.consistency.tree_reading import Trees, tell_order
 from neokeep.neo4j.store.damage import TreeCode, TreeDamage
 from neokeep.neo4j.store.index_keys import Keys, decode
 from neokeep.neo4j.store.tree_entries import DynamicEntries, dynamic_entries
+from neokeep.progress import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from neokeep.consistency.claims import Fingerprints
     from neokeep.consistency.label_sets import LabelSets
@@ -43,31 +44,43 @@ class _Rows:
     more: Numbers | Flags
 
 
-def check_property_index(trees: Trees, tree: Tree, labels: LabelSets, indexed: Indexed) -> None:
-    """Compare an index with the nodes or relationships that it has to hold."""
-    wanted = total = 0
-    for expected in expected_of(trees.state.tables, labels, indexed):
-        if expected.damaged:
-            trees.leave_out(tree.name, "values that it has to hold cannot be read")
-            return
-        wanted = wanted + int(expected.prints.sum()) & _MASK
-        total += len(expected.entities)
-    found = entries = 0
-    for keys in _keys(trees, tree, len(indexed.keys)):
-        found = found + int(_prints(keys).sum()) & _MASK
-        entries += len(keys.entities)
-    if (wanted, total) == (found, entries):
+@dataclass(slots=True)
+class PropertyIndex:
+    """An index and what it is on; `total` and `sum` are those of what the graph has for it."""
+
+    tree: Tree
+    indexed: Indexed
+    total: int = 0
+    sum: int = 0
+    damaged: bool = False
+
+
+def check_property_indexes(trees: Trees, labels: LabelSets, indexes: Sequence[PropertyIndex]) -> None:
+    """Compare indexes of one store with what they have to hold; the graph is read once for all of them."""
+    for batch in expected_of(trees.state.tables, labels, [one.indexed for one in indexes], trees.progress):
+        for index, expected in zip(indexes, batch, strict=True):
+            index.sum = index.sum + int(expected.prints.sum()) & _MASK
+            index.total += len(expected.entities)
+            index.damaged |= expected.damaged
+    for index in indexes:
+        if index.damaged:
+            trees.leave_out(index.tree.name, "values that it has to hold cannot be read")
+        else:
+            _check(trees, labels, index)
+
+
+def _check(trees: Trees, labels: LabelSets, index: PropertyIndex) -> None:
+    total = summed = 0
+    for keys in _keys(trees, index.tree, len(index.indexed.keys)):
+        summed = summed + int(_prints(keys).sum()) & _MASK
+        total += len(keys.entities)
+    if (total, summed) == (index.total, index.sum):
         return
-    parts = max(total, entries) // _TOGETHER + 1
-    silent = Trees(trees.state, trees.files, silent=True)
+    parts = max(total, index.total) // _TOGETHER + 1
+    silent = Trees(trees.state, trees.files, Silent(), silent=True)
     for part in range(parts):
-        _find(
-            trees,
-            tree,
-            indexed,
-            _held(silent, tree, len(indexed.keys), parts, part),
-            _wanted(trees, labels, indexed, parts, part),
-        )
+        held = _held(silent, index.tree, len(index.indexed.keys), parts, part)
+        _find(trees, index.tree, index.indexed, held, _wanted(trees, labels, index.indexed, parts, part))
 
 
 def _find(trees: Trees, tree: Tree, indexed: Indexed, held: _Rows, wanted: _Rows) -> None:
@@ -112,7 +125,7 @@ def _held(trees: Trees, tree: Tree, properties: int, parts: int, part: int) -> _
 def _wanted(trees: Trees, labels: LabelSets, indexed: Indexed, parts: int, part: int) -> _Rows:
     found = [
         (expected.entities[own], expected.prints[own], expected.doubtful[own].astype(np.int64))
-        for expected in expected_of(trees.state.tables, labels, indexed)
+        for (expected,) in expected_of(trees.state.tables, labels, [indexed], Silent())
         if (own := expected.entities % parts == part).any()
     ]
     return _sorted(found)
@@ -138,6 +151,7 @@ def _keys(trees: Trees, tree: Tree, properties: int) -> Iterator[Keys]:
     last: DynamicEntries | None = None
     for entries in dynamic_entries(tree, damages):
         trees.tell(damages)
+        trees.advance(tree, entries.pages)
         if not len(entries.pages):
             continue
         keys, bad = decode(entries, properties)

@@ -16,11 +16,12 @@ from neokeep.neo4j.store.index_keys import DAY, OPAQUE, UNREAD, NumberType, Valu
 from neokeep.neo4j.store.values import Date, DateTime, Duration, Kind, LocalDateTime, LocalTime, Time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from neokeep.consistency.label_sets import LabelSets
     from neokeep.neo4j.store.damage import Damage
     from neokeep.neo4j.store.pages import Flags, Numbers, RecordTable
+    from neokeep.progress import Progress
 
 _AT_ONCE = 16 * 1024
 """Entities whose values are held together."""
@@ -59,56 +60,66 @@ class Expected:
     damaged: bool
 
 
-def expected_of(tables: Mapping[Store, RecordTable], labels: LabelSets, indexed: Indexed) -> Iterator[Expected]:
-    """Read what an index has to hold, in batches, in the order of entities."""
-    for ids, heads in _candidates(tables, labels, indexed):
-        for begin in range(0, len(ids), _AT_ONCE):
-            some = slice(begin, begin + _AT_ONCE)
-            yield _expected(tables, indexed, ids[some], heads[some])
-
-
-def _candidates(
-    tables: Mapping[Store, RecordTable], labels: LabelSets, indexed: Indexed
-) -> Iterator[tuple[Numbers, Numbers]]:
-    """Give entities with a token of the index, and their first property records."""
-    for batch in tables[indexed.store].batches():
-        if indexed.store is Store.NODE:
+def expected_of(
+    tables: Mapping[Store, RecordTable], labels: LabelSets, several: Sequence[Indexed], progress: Progress
+) -> Iterator[tuple[Expected, ...]]:
+    """Read what some indexes of one store have to hold, in batches in the order of entities: a part for each index."""
+    for batch in tables[several[0].store].batches():
+        if several[0].store is Store.NODE:
             nodes = columns.nodes(batch.records)
-            flags = np.logical_or.reduce([labels.with_label(label) for label in indexed.tokens])
-            rows, heads = nodes.used & flags[labels.of(batch.ids)], nodes.property
+            used, heads, sets = nodes.used, nodes.property, labels.of(batch.ids)
+            members = [_with_any(labels, one.tokens)[sets] for one in several]
         else:
             ties = columns.relationships(batch.records)
-            rows, heads = ties.used & np.isin(ties.type, indexed.tokens), ties.property
-        yield batch.ids[rows], heads[rows]
+            used, heads = ties.used, ties.property
+            members = [np.isin(ties.type, one.tokens) for one in several]
+        rows = np.flatnonzero(used & np.logical_or.reduce(members))
+        for begin in range(0, len(rows), _AT_ONCE):
+            some = rows[begin : begin + _AT_ONCE]
+            values = _Values(tables, batch.ids[some], heads[some], {key for one in several for key in one.keys})
+            yield tuple(values.expected(one, own[some]) for one, own in zip(several, members, strict=True))
+        progress.advance(batch.records.size)
 
 
-def _expected(tables: Mapping[Store, RecordTable], indexed: Indexed, ids: Numbers, heads: Numbers) -> Expected:
-    damages: list[Damage] = []
-    parts = []
-    for level in property_levels(tables[Store.PROPERTY], heads, damages):
-        blocks = blocks_of(level.rows, level.ids, level.records.longs, damages)
-        parts.append(blocks[np.isin(blocks.key, indexed.keys)])
-    joined = Blocks.joined(parts)
-    doubtful = np.zeros(len(ids), np.bool_)
-    doubtful[joined.chain[np.isin(joined.kind, _DOUBTFUL)]] = True
-    values = np.zeros((4, len(joined)), np.int64)
-    values[0] = UNREAD
-    for column in Decoder(tables).columns(joined, damages):
-        values[:, column.rows] = _canonical(column)
-    present, read_on = np.ones(len(ids), np.bool_), np.ones(len(ids), np.bool_)
-    told: list[Numbers] = []
-    for key in indexed.keys:
-        place = np.full(len(ids), -1)
-        own = np.flatnonzero(joined.key == key)[::-1]
-        place[joined.chain[own]] = own
-        present &= place >= 0
-        found = np.where(read_on & (place >= 0), values[:, place] if len(joined) else 0, 0)
-        found[0] = np.where(read_on & (place >= 0), found[0], UNREAD)
-        told.extend(found)
-        read_on &= found[0] != OPAQUE
-    kept = [ids[present], *(column[present] for column in told)]
-    prints = fingerprints(*kept) if present.any() else np.zeros(0, np.uint64)
-    return Expected(ids[present], prints, doubtful[present], bool(damages))
+def _with_any(labels: LabelSets, tokens: tuple[int, ...]) -> Flags:
+    flags: Flags = np.logical_or.reduce([labels.with_label(label) for label in tokens])
+    return flags
+
+
+class _Values:
+    """The values of some entities, by some keys."""
+
+    def __init__(self, tables: Mapping[Store, RecordTable], ids: Numbers, heads: Numbers, keys: set[int]) -> None:
+        damages: list[Damage] = []
+        parts = []
+        for level in property_levels(tables[Store.PROPERTY], heads, damages):
+            blocks = blocks_of(level.rows, level.ids, level.records.longs, damages)
+            parts.append(blocks[np.isin(blocks.key, list(keys))])
+        self._ids, self._blocks = ids, Blocks.joined(parts)
+        # The last stands for a value that is not there.
+        self._values = np.zeros((4, len(self._blocks) + 1), np.int64)
+        self._values[0] = UNREAD
+        for column in Decoder(tables).columns(self._blocks, damages):
+            self._values[:, column.rows] = _canonical(column)
+        self._damaged = bool(damages)
+
+    def expected(self, indexed: Indexed, members: Flags) -> Expected:
+        """Tell what an index has to hold of those that are members of it by their tokens."""
+        present, read_on = members.copy(), np.ones(len(members), np.bool_)
+        doubtful = np.zeros(len(members), np.bool_)
+        told: list[Numbers] = []
+        for key in indexed.keys:
+            own = np.flatnonzero(self._blocks.key == key)
+            place = np.full(len(members), -1)
+            place[self._blocks.chain[own]] = own
+            present &= place >= 0
+            doubtful[self._blocks.chain[own[np.isin(self._blocks.kind[own], _DOUBTFUL)]]] = True
+            found = self._values[:, np.where(read_on, place, -1)]
+            told.extend(found)
+            read_on &= found[0] != OPAQUE
+        kept = [self._ids[present], *(column[present] for column in told)]
+        prints = fingerprints(*kept) if present.any() else np.zeros(0, np.uint64)
+        return Expected(self._ids[present], prints, doubtful[present], self._damaged and bool(members.any()))
 
 
 def _canonical(column: Column) -> np.ndarray[Any, np.dtype[np.int64]]:

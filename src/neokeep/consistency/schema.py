@@ -77,5 +77,6 @@ def _is_of(rules: dict[int, SchemaRule], other: Any, theirs: str, rule: int) -> 
     return back is None or (isinstance(back, int) and back == rule)
 
 
-def _numbers(value: Any) -> list[Any]:
-    return value.tolist() if isinstance(value, np.ndarray) else []
+def _numbers(value: Any) -> list[int]:
+    is_whole = isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+    return [int(number) for number in value.tolist()] if is_whole else []

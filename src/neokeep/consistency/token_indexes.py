@@ -20,6 +20,7 @@ from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.pages import RECORDS_AT_ONCE
 from neokeep.neo4j.store.tree_layouts import entities, token_key
+from neokeep.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -105,7 +106,7 @@ def _find(trees: Trees, tree: Tree, side: _Side, tokens: list[int]) -> None:
     kind, entity = side.tokens.name.lower(), side.store.name.lower()
     indexed = {token: Marks(table.count) for token in tokens}
     # What is wrong with the pages and the order was told when sums were made.
-    silent = Trees(trees.state, trees.files, silent=True)
+    silent = Trees(trees.state, trees.files, Silent(), silent=True)
     for entries in read_fixed(silent, tree, token_key, most=AT_ONCE):
         rows, ids = entities(entries.columns[1], entries.values)
         of_row = entries.columns[0][rows]

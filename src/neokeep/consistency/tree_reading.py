@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from neokeep.consistency.state import State
     from neokeep.neo4j.store.damage import TreeDamage
     from neokeep.neo4j.store.pages import Bytes, Flags, Numbers, StorePages
+    from neokeep.progress import Progress
 
 AT_ONCE = 16 * 1024
 """Entries that are expanded together where each stands for many ids."""
@@ -44,6 +45,7 @@ class Trees:
 
     state: State
     files: StorePages
+    progress: Progress
     left_out: list[LeftOut] = field(default_factory=list)
     silent: bool = False
 
@@ -61,6 +63,10 @@ class Trees:
                 self.tell([problem.damage])
             self.leave_out(name, str(problem))
             return None
+
+    def advance(self, tree: Tree, pages: Numbers) -> None:
+        """Say that leaves were read, by the page of each of their entries."""
+        self.progress.advance((int(np.count_nonzero(np.diff(pages))) + 1) * tree.page_bytes if len(pages) else 0)
 
     def leave_out(self, part: str, why: str) -> None:
         """Note that a part is not looked at."""
@@ -91,6 +97,7 @@ def read_fixed(
     before: tuple[Numbers, ...] | None = None
     for found in fixed_entries(tree, damages):
         trees.tell(damages)
+        trees.advance(tree, found.pages)
         columns = columns_of(found.keys)
         if not len(found.pages):
             continue
