@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from helpers.breaking import Breaker
 from helpers.breakings import BREAKINGS, Breaking
 from helpers.flipped import FlippedPages
+from helpers.mixtures import BY_NAME, HIDES, mixed
+from helpers.properties import examples
 from helpers.small_store import unpack
 from neokeep.consistency.claims import Claims, fingerprints
 from neokeep.consistency.codes import CODES, TREE_KINDS, Code
@@ -58,6 +60,21 @@ def test_what_is_broken_is_found(pages: DirectoryPages, broken: Breaking) -> Non
     found = check(FlippedPages(pages, breaker.flips)).findings
     assert (code, FILES[store], record) in {(one.code, one.store, one.record) for one in found.kept}
     assert all("{" not in one.detail for one in found.kept)
+
+
+@examples(120)
+@given(st.lists(st.sampled_from(BREAKINGS), min_size=2, max_size=7, unique_by=lambda way: way.name))
+def test_of_several_breaks_at_once_each_is_named(pages: DirectoryPages, ways: list[Breaking]) -> None:
+    mixture = mixed(pages, ways)
+    assume(mixture is not None)
+    assert mixture is not None
+    flips, expected = mixture
+    found = {(one.code, one.store, one.record) for one in check(FlippedPages(pages, flips)).findings.kept}
+    assert {(code, FILES[store], record) for code, store, record in expected} <= found
+
+
+def test_every_break_that_may_hide_another_is_known() -> None:
+    assert {*HIDES, *(name for hidden in HIDES.values() for name in hidden)} <= BY_NAME.keys()
 
 
 def test_every_kind_of_finding_is_provoked(pages: DirectoryPages) -> None:

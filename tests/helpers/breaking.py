@@ -16,7 +16,7 @@ from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.graph import GraphReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from neokeep.neo4j.store.pages import Bytes, StorePages
@@ -93,10 +93,15 @@ class Breaker:
 
     def write(self, directory: Path) -> None:
         """Change the files of a store."""
-        for (name, offset), byte in self.flips.items():
-            with (directory / name).open("r+b") as file:
-                file.seek(offset)
-                file.write(bytes([byte]))
+        write_flips(directory, self.flips)
+
+
+def write_flips(directory: Path, flips: Mapping[tuple[str, int], int]) -> None:
+    """Change bytes of files, by name and offset."""
+    for (name, offset), byte in flips.items():
+        with (directory / name).open("r+b") as file:
+            file.seek(offset)
+            file.write(bytes([byte]))
 
 
 Expected = tuple[str, Store, int]

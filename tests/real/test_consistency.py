@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import VERSIONS
+from helpers.breaking import write_flips
 from helpers.breaking_trees import TREE_BREAKINGS, TreeBreaker, TreeBreaking
 from helpers.breakings import BREAKINGS, Breaking
+from helpers.mixtures import mixed
 from helpers.small_store import PARAMETERS, STATEMENTS
 from neokeep import api
 from neokeep.consistency.derived import APPLIED
@@ -144,5 +146,14 @@ def test_neo4j_agrees_that_a_broken_store_is_not_whole(left: Left, tmp_path: Pat
             report = api.check_consistency(api.subject("neo4j", home=left.server.home))
             assert (code, file, record) in {(one.code, one.store, one.record) for one in report.findings}
             assert neo4j.check(left.server.home, "neo4j") is not None, broken.name
+        shutil.copytree(kept, left.store, dirs_exist_ok=True)
+        with DirectoryPages(left.store) as pages:
+            mixture = mixed(pages, [broken for broken in BREAKINGS if broken.name in TOLD_BY_BOTH])
+            assert mixture is not None
+        write_flips(left.store, mixture[0])
+        report = api.check_consistency(api.subject("neo4j", home=left.server.home))
+        found = {(one.code, one.store, one.record) for one in report.findings}
+        assert {(code, FILES[store], record) for code, store, record in mixture[1]} <= found
+        assert neo4j.check(left.server.home, "neo4j") is not None
     shutil.copytree(kept, left.store, dirs_exist_ok=True)
     assert api.check_consistency(api.subject("neo4j", home=left.server.home)).ok

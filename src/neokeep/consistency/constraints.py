@@ -98,13 +98,15 @@ class _Chunk:
 
     def values(self, keys: tuple[int, ...], entities: Numbers) -> list[tuple[Hashable, ...]]:
         """Give the values of some keys of some entities, which have all of them, as they are compared."""
-        chosen = set(entities.tolist())
+        chosen = np.zeros(len(self.ids), np.bool_)
+        chosen[entities] = True
         found: dict[tuple[int, int], Hashable] = {}
         for column in self.columns:
-            for row, value in zip(column.rows.tolist(), column.values, strict=True):
-                place = int(self.blocks.chain[row])
-                if place in chosen:
-                    found[place, int(self.blocks.key[row])] = canonical(value)
+            wanted = np.flatnonzero(chosen[self.blocks.chain[column.rows]])
+            rows = column.rows[wanted]
+            places, names = self.blocks.chain[rows].tolist(), self.blocks.key[rows].tolist()
+            for place, key, value in zip(places, names, column.values[wanted], strict=True):
+                found[place, key] = canonical(value)
         return [tuple(found[place, key] for key in keys) for place in entities.tolist()]
 
 
