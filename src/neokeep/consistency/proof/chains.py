@@ -1,9 +1,9 @@
 """Compiled: following the chains of properties and of long values, within a window of records in memory.
 
-A window is `records` that follow on one another from `first` on, or where `ids` are given (sorted) these. What leads
-out of it is put into `left`, as if nothing had been looked at of it. Each function returns WHOLE, or DOUBTFUL where
-anything is not as it has to be; then the rest was not looked at. `seen` takes the ids of records that were led to,
-where it has room for any.
+A window is records that follow on one another from `first` on, or where `ids` are given (sorted) these, one behind the
+other; properties are in `pages`, so that `first` is the first of a page. What leads out of it is put into `left`, as if
+nothing had been looked at of it. Each function returns WHOLE, or DOUBTFUL where anything is not as it has to be; then
+the rest was not looked at. `seen` takes the ids of records that were led to, where it has room for any.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from neokeep.consistency.proof.bits import BAD, NONE, character, mixed, number4,
 from neokeep.consistency.proof.values import ARRAY, LONGS, STRING, block_longs
 from neokeep.neo4j.recovery.bits import byte
 from neokeep.neo4j.recovery.compiled import Bytes, Numbers, compiled, compiled_part
-from neokeep.neo4j.recovery.layout import DYNAMIC_HEAD, RECORD_BYTES, Store
+from neokeep.neo4j.recovery.layout import DYNAMIC_HEAD, PAGE, RECORD_BYTES, Store
 from neokeep.neo4j.store.values import Kind
 
 WHOLE, DOUBTFUL = 0, 1
@@ -22,7 +22,8 @@ TEXTS, ARRAYS, LEFT, SEEN, STAMP = 0, 1, 2, 3, 4
 """Places in `used`: how many there are in the outputs of the same names; the last number of `stamps`."""
 
 STRINGS = int(Store.STRINGS)
-_PROPERTY, _PROPERTY_BYTES = int(Store.PROPERTY), RECORD_BYTES[Store.PROPERTY]
+_PROPERTY, PROPERTY_BYTES = int(Store.PROPERTY), RECORD_BYTES[Store.PROPERTY]
+PROPERTIES_PER_PAGE = PAGE // PROPERTY_BYTES
 _BLOCKS = 9
 _LAST_NUMBER = int(Kind.DOUBLE)
 _NUMBERS_HEAD = 3
@@ -45,7 +46,8 @@ def _row(number: int, first: int, count: int, ids: Numbers) -> int:
 
 @compiled
 def property_chains(
-    records: Bytes,
+    pages: Bytes,
+    page_bytes: int,
     first: int,
     ids: Numbers,
     heads: Numbers,
@@ -63,7 +65,7 @@ def property_chains(
 
     `keys` has a flag for each key that is named, and one more that is not set. `stamps` has a number for each of them.
     """
-    count = len(records) // _PROPERTY_BYTES
+    count = len(pages) // page_bytes * PROPERTIES_PER_PAGE if len(ids) == 0 else len(ids)
     for owner in range(len(heads)):
         at, before, met, left_out = heads[owner], NONE, 0, False
         text, array, known = used[TEXTS], used[ARRAYS], used[SEEN]
@@ -73,14 +75,14 @@ def property_chains(
             if row == NONE:
                 left_out = True
                 break
-            record = row * _PROPERTY_BYTES
-            head = byte(records, record)
-            if byte(records, record + 13) & 15 == 0 or reference(records, record + 1, head >> 4) != before:
+            record = row // PROPERTIES_PER_PAGE * page_bytes + row % PROPERTIES_PER_PAGE * PROPERTY_BYTES
+            head = byte(pages, record)
+            if byte(pages, record + 13) & 15 == 0 or reference(pages, record + 1, head >> 4) != before:
                 return DOUBTFUL
             place = 0
             while place < LONGS:
                 block = record + _BLOCKS + 8 * place
-                low = number4(records, block + 4)
+                low = number4(pages, block + 4)
                 kind, key = low >> 24 & 15, low & 0xFF_FFFF
                 if kind == 0:
                     break
@@ -88,11 +90,11 @@ def property_chains(
                 if key >= len(keys) or keys[key] == 0 or stamps[key] == used[STAMP]:
                     return DOUBTFUL
                 stamps[key] = used[STAMP]
-                longs = block_longs(records, block, LONGS - place, zones)
+                longs = block_longs(pages, block, LONGS - place, zones)
                 if longs == BAD or text >= len(texts) or array >= len(arrays):
                     return DOUBTFUL
                 place += longs
-                value = number4(records, block) << 4 | low >> 28
+                value = number4(pages, block) << 4 | low >> 28
                 if kind == STRING:
                     texts[text] = value
                     text += 1
@@ -105,7 +107,7 @@ def property_chains(
                     return DOUBTFUL
                 seen[known] = at
                 known += 1
-            before, at = at, reference(records, record + 5, head & 15)
+            before, at = at, reference(pages, record + 5, head & 15)
         if left_out:
             left[used[LEFT]] = heads[owner]
             used[LEFT] += 1
@@ -210,10 +212,26 @@ def value_chains(
 
 
 @compiled
-def in_use(records: Bytes, size: int, first: int, place: int, mask: int, store: int, sums: Numbers) -> None:
-    """Claim of the records in use, by a byte of theirs, that something leads to them."""
-    total = 0
-    for row in range(len(records) // size):
-        if byte(records, row * size + place) & mask != 0:
-            total += mixed(first + row, store, 0, 0)
+def in_use(
+    pages: Bytes,
+    page_bytes: int,
+    per_page: int,
+    size: int,
+    first: int,
+    stop: int,
+    place: int,
+    mask: int,
+    store: int,
+    sums: Numbers,
+) -> None:
+    """Claim of the records in use from `first` to before `stop`, by a byte of theirs, that something leads to them.
+
+    `pages` begin with that of the first.
+    """
+    total, number = 0, first // per_page * per_page
+    for page in range(len(pages) // page_bytes):
+        for slot in range(per_page):
+            if first <= number < stop and byte(pages, page * page_bytes + slot * size + place) & mask != 0:
+                total += mixed(number, store, 0, 0)
+            number += 1
     sums[MET] -= total

@@ -3,6 +3,8 @@
 The claims are those of consistency/relationships.py and nodes.py. How many relationships a node has that is not dense
 is not counted: each adds the same odd number of its node, the first of the chain takes away so many as it says, and
 nothing is left. Each function returns WHOLE, or DOUBTFUL where anything is not as it has to be.
+
+Records are in `pages`, the first of which has `first`; they are looked at up to before `stop`.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ from neokeep.consistency.proof.chains import COUNT, DEGREE, DOUBTFUL, FIRST, LIN
 from neokeep.consistency.state import IN, LOOP, OUT, TYPE_BITS
 from neokeep.neo4j.recovery.bits import byte
 from neokeep.neo4j.recovery.compiled import Bytes, Numbers, compiled, compiled_part
-from neokeep.neo4j.recovery.layout import RECORD_BYTES, Store
+from neokeep.neo4j.recovery.layout import PAGE, RECORD_BYTES, Store
 
 FOUND, HEADS, MEMBERS = 0, 1, 2
 DENSE, ELSEWHERE = 2, 3
 """Places in `used`: how many are in use, how many there are in the outputs of the same names."""
 
 _RELATIONSHIP_BYTES, _NODE_BYTES = RECORD_BYTES[Store.RELATIONSHIP], RECORD_BYTES[Store.NODE]
+_RELATIONSHIPS_PER_PAGE, _NODES_PER_PAGE = PAGE // _RELATIONSHIP_BYTES, PAGE // _NODE_BYTES
 _LABELS_ELSEWHERE = 1 << 39
 _LABEL_BITS = 36
 
@@ -37,8 +40,10 @@ def _group(keys: Numbers, owner: int, kind: int) -> int:
 
 @compiled
 def relationships(
-    records: Bytes,
+    pages: Bytes,
+    page_bytes: int,
     first: int,
+    stop: int,
     node_count: int,
     nodes: Bytes,
     dense: Bytes,
@@ -54,15 +59,17 @@ def relationships(
 
     `nodes` and `dense` are sets (see Marks), `types` has a flag for each that is named, and one more that is not set.
     """
-    for row in range(len(records) // _RELATIONSHIP_BYTES):
-        record = row * _RELATIONSHIP_BYTES
-        head = byte(records, record)
-        if head & 1 == 0:
+    number = first - first % _RELATIONSHIPS_PER_PAGE - 1
+    for row in range(len(pages) // page_bytes * _RELATIONSHIPS_PER_PAGE):
+        number += 1
+        record = row // _RELATIONSHIPS_PER_PAGE * page_bytes + row % _RELATIONSHIPS_PER_PAGE * _RELATIONSHIP_BYTES
+        head = byte(pages, record)
+        if head & 1 == 0 or number < first or number >= stop:
             continue
-        word, flags = number4(records, record + 9), byte(records, record + 33)
+        word, flags = number4(pages, record + 9), byte(pages, record + 33)
         kind = word & 0xFFFF
-        start = reference(records, record + 1, head >> 1 & 7)
-        end = reference(records, record + 5, word >> 28 & 7)
+        start = reference(pages, record + 1, head >> 1 & 7)
+        end = reference(pages, record + 5, word >> 28 & 7)
         if kind >= len(types) or types[kind] == 0:
             return DOUBTFUL
         loop = start == end
@@ -71,13 +78,13 @@ def relationships(
             if node < 0 or node >= node_count or not holds(nodes, node):
                 return DOUBTFUL
             place = record + 13 + 8 * side
-            previous = reference(records, place, word >> (25 - 6 * side) & 7)
-            following = reference(records, place + 4, word >> (22 - 6 * side) & 7)
+            previous = reference(pages, place, word >> (25 - 6 * side) & 7)
+            following = reference(pages, place + 4, word >> (22 - 6 * side) & 7)
             is_first = flags >> side & 1
             if side == 1 and loop:
                 # It is in one chain only; the second side says the same as the first.
-                same = previous == reference(records, record + 13, word >> 25 & 7)
-                same = same and following == reference(records, record + 17, word >> 22 & 7)
+                same = previous == reference(pages, record + 13, word >> 25 & 7)
+                same = same and following == reference(pages, record + 17, word >> 22 & 7)
                 if not same or is_first != flags & 1:
                     return DOUBTFUL
                 continue
@@ -85,11 +92,11 @@ def relationships(
             is_dense = holds(dense, node)
             key = kind << 2 | chain if is_dense else -1
             if is_first != 0:
-                sums[FIRST] += mixed(node, first + row, key, 0)
+                sums[FIRST] += mixed(node, number, key, 0)
             else:
-                sums[LINK] += mixed(node, previous, first + row, key)
+                sums[LINK] += mixed(node, previous, number, key)
             if following != NONE:
-                sums[LINK] -= mixed(node, first + row, following, key)
+                sums[LINK] -= mixed(node, number, following, key)
             if not is_dense:
                 each = mixed(node, 0, 0, 0) | 1
                 sums[DEGREE] += each - (each * previous if is_first != 0 else 0)
@@ -102,7 +109,7 @@ def relationships(
             used[MEMBERS] += 1
             if is_first != 0 and group_external[member] == 0:
                 sums[COUNT] += mixed(group, chain, previous, 0)
-        own = reference(records, record + 29, head >> 4)
+        own = reference(pages, record + 29, head >> 4)
         if own != NONE:
             heads[used[HEADS]] = own
             used[HEADS] += 1
@@ -127,8 +134,10 @@ def _are_labels(field: int, labels: Bytes) -> bool:
 
 @compiled
 def nodes(
-    records: Bytes,
+    pages: Bytes,
+    page_bytes: int,
     first: int,
+    stop: int,
     labels: Bytes,
     heads: Numbers,
     dense: Numbers,
@@ -136,28 +145,30 @@ def nodes(
     sums: Numbers,
     used: Numbers,
 ) -> int:
-    """Look at nodes; gives the `heads` of their properties, and the rows of those with groups or labels elsewhere.
+    """Look at nodes; gives the `heads` of their properties, and the ids of those with groups or labels elsewhere.
 
     `labels` has a flag for each that is named, and one more that is not set.
     """
-    for row in range(len(records) // _NODE_BYTES):
-        record = row * _NODE_BYTES
-        head = byte(records, record)
-        if head & 1 == 0:
+    number = first - first % _NODES_PER_PAGE - 1
+    for row in range(len(pages) // page_bytes * _NODES_PER_PAGE):
+        number += 1
+        record = row // _NODES_PER_PAGE * page_bytes + row % _NODES_PER_PAGE * _NODE_BYTES
+        head = byte(pages, record)
+        if head & 1 == 0 or number < first or number >= stop:
             continue
-        begins = reference(records, record + 1, head >> 1 & 7)
-        if byte(records, record + 14) & 1 != 0:
-            dense[used[DENSE]] = row
+        begins = reference(pages, record + 1, head >> 1 & 7)
+        if byte(pages, record + 14) & 1 != 0:
+            dense[used[DENSE]] = number
             used[DENSE] += 1
         elif begins != NONE:
-            sums[FIRST] -= mixed(first + row, begins, -1, 0)
-        field = number4(records, record + 9) | byte(records, record + 13) << 32
+            sums[FIRST] -= mixed(number, begins, -1, 0)
+        field = number4(pages, record + 9) | byte(pages, record + 13) << 32
         if field & _LABELS_ELSEWHERE != 0:
-            elsewhere[used[ELSEWHERE]] = row
+            elsewhere[used[ELSEWHERE]] = number
             used[ELSEWHERE] += 1
         elif not _are_labels(field, labels):
             return DOUBTFUL
-        own = reference(records, record + 5, head >> 4)
+        own = reference(pages, record + 5, head >> 4)
         if own != NONE:
             heads[used[HEADS]] = own
             used[HEADS] += 1

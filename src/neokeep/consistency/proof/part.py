@@ -12,7 +12,7 @@ from neokeep.consistency.nodes import check_dense, check_labels
 from neokeep.consistency.proof import chains, entities
 from neokeep.consistency.proof.chains import WHOLE
 from neokeep.consistency.proof.windows import Window, follow_all
-from neokeep.neo4j.recovery.layout import RECORD_BYTES, Store
+from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.recovery.meaning import place_of_use
 from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.arrays import NotAnArray, stored_array
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from neokeep.consistency.proof.plan import Work
     from neokeep.consistency.state import State
+    from neokeep.neo4j.recovery.layout import Geometry
     from neokeep.neo4j.store.damage import Damage
     from neokeep.neo4j.store.pages import Bytes, Numbers
 
@@ -77,12 +78,23 @@ class _Prover:
 
     def prove(self, work: Work) -> Part | None:
         """See prove_part."""
-        records = self._state.tables[work.store].stretch(work.start, work.stop).reshape(-1)
+        table = self._state.tables[work.store]
+        pages, lies = table.pages_with(work.start, work.stop), table.geometry
         if work.used:
             place, mask = place_of_use(work.store)
-            size = self._state.tables[work.store].geometry.record_bytes
-            chains.in_use(records, size, work.start, place, mask, work.store, self._sums)
-        elif not {Store.RELATIONSHIP: self._relationships, Store.NODE: self._nodes}[work.store](records, work.start):
+            chains.in_use(
+                pages,
+                lies.page_bytes,
+                lies.per_page,
+                lies.record_bytes,
+                work.start,
+                work.stop,
+                place,
+                mask,
+                work.store,
+                self._sums,
+            )
+        elif not {Store.RELATIONSHIP: self._relationships, Store.NODE: self._nodes}[work.store](work, pages, lies):
             return None
         return self._part()
 
@@ -96,12 +108,14 @@ class _Prover:
         found = self._found
         return Part(claims.sums, found[Store.NODE], found[Store.RELATIONSHIP], members, times)
 
-    def _relationships(self, records: Bytes, first: int) -> bool:
-        known, count = self._state.known, len(records) // RECORD_BYTES[Store.RELATIONSHIP]
-        heads, members, used = _numbers(count), _numbers(2 * count), _numbers(4)
+    def _relationships(self, work: Work, pages: Bytes, lies: Geometry) -> bool:
+        known, count = self._state.known, work.stop - work.start
+        heads, members, used = _room(count), _room(2 * count), _numbers(4)
         outcome = entities.relationships(
-            records,
-            first,
+            pages,
+            lies.page_bytes,
+            work.start,
+            work.stop,
             known.nodes.count,
             known.nodes.bits,
             known.dense.bits,
@@ -117,17 +131,20 @@ class _Prover:
         self._members = members[: used[entities.MEMBERS]]
         return outcome == WHOLE and self.follow(heads[: used[entities.HEADS]])
 
-    def _nodes(self, records: Bytes, first: int) -> bool:
-        rows = records.reshape(-1, RECORD_BYTES[Store.NODE])
-        heads, dense, elsewhere, used = (_numbers(size) for size in (len(rows), len(rows), len(rows), 4))
+    def _nodes(self, work: Work, pages: Bytes, lies: Geometry) -> bool:
+        count = work.stop - work.start
+        heads, dense, elsewhere, used = _room(count), _room(count), _room(count), _numbers(4)
         labels = self._state.names(Store.LABEL).view(np.uint8)
-        outcome = entities.nodes(records, first, labels, heads, dense, elsewhere, self._sums, used)
+        outcome = entities.nodes(
+            pages, lies.page_bytes, work.start, work.stop, labels, heads, dense, elsewhere, self._sums, used
+        )
         if outcome != WHOLE:
             return False
         self._found[Store.NODE] = int(used[entities.FOUND])
+        table = self._state.tables[Store.NODE]
         dense, elsewhere = dense[: used[entities.DENSE]], elsewhere[: used[entities.ELSEWHERE]]
-        check_dense(self._state, dense + first, columns.nodes(rows[dense]).relationship)
-        check_labels(self._state, elsewhere + first, columns.nodes(rows[elsewhere]).labels)
+        check_dense(self._state, dense, columns.nodes(table.at(dense)).relationship)
+        check_labels(self._state, elsewhere, columns.nodes(table.at(elsewhere)).labels)
         return self.follow(heads[: used[entities.HEADS]])
 
     def follow(self, heads: Numbers) -> bool:
@@ -136,12 +153,13 @@ class _Prover:
 
     def _follow_properties(self, window: Window, heads: Numbers) -> Numbers | None:
         # Four blocks are the most that a record has, and each record is in one chain.
-        count = len(window.records) // RECORD_BYTES[Store.PROPERTY]
-        texts, arrays, left, seen = _numbers(4 * count), _numbers(4 * count), _numbers(len(heads)), self._room(count)
+        count = len(window.pages) // chains.PROPERTY_BYTES
+        texts, arrays, left, seen = _room(4 * count), _room(4 * count), _room(len(heads)), self._seen(count)
         used = self._used
         used[: chains.STAMP] = 0
         outcome = chains.property_chains(
-            window.records,
+            window.pages,
+            window.page_bytes,
             window.first,
             window.ids,
             heads,
@@ -167,20 +185,23 @@ class _Prover:
         return follow_all(table, heads, _next_dynamic, partial(self._follow_values, store))
 
     def _follow_values(self, store: Store, window: Window, heads: Numbers) -> Numbers | None:
-        size = self._state.tables[store].geometry.record_bytes
-        arrays, left, used = _numbers(len(heads)), _numbers(len(heads)), _numbers(4)
-        seen = self._room(len(window.records) // size)
+        lies = self._state.tables[store].geometry
+        arrays, left, used = _room(len(heads)), _room(len(heads)), _numbers(4)
+        records, size, used_bytes = window.pages, lies.record_bytes, lies.per_page * lies.record_bytes
+        if window.page_bytes != used_bytes:
+            records = records.reshape(-1, window.page_bytes)[:, :used_bytes].reshape(-1)
+        seen = self._seen(len(records) // size)
         outcome = chains.value_chains(
-            window.records, size, window.first, window.ids, heads, store, arrays, left, seen, self._sums, used
+            records, size, window.first, window.ids, heads, store, arrays, left, seen, self._sums, used
         )
         self.seen[store].append(seen[: used[chains.SEEN]])
         if outcome != WHOLE or not self._are_arrays(arrays[: used[chains.ARRAYS]]):
             return None
         return left[: used[chains.LEFT]]
 
-    def _room(self, count: int) -> Numbers:
+    def _seen(self, count: int) -> Numbers:
         """Make room for the ids of the records of a window, each once; none where nobody wants them."""
-        return _numbers(count if self._collecting else 0)
+        return _room(count if self._collecting else 0)
 
     def _are_arrays(self, heads: Numbers) -> bool:
         damages: list[Damage] = []
@@ -194,6 +215,11 @@ class _Prover:
 
 def _numbers(count: int) -> Numbers:
     return np.zeros(count, np.int64)
+
+
+def _room(count: int) -> Numbers:
+    """Make room for what compiled code gives."""
+    return np.empty(count, np.int64)
 
 
 def _next_property(records: Bytes) -> Numbers:

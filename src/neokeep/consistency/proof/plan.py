@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from neokeep.neo4j.store.pages import RecordTable
 
-BYTES_AT_ONCE = 1 << 20
+BYTES_AT_ONCE = 2 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,19 +18,37 @@ _LOCAL_TIME, _TIME = int(TemporalKind.LOCAL_TIME), int(TemporalKind.TIME)
 _DATE_TIME, _DURATION = int(TemporalKind.DATE_TIME), int(TemporalKind.DURATION)
 _TEXT_BIT, _ARRAY_BIT = 39, 44
 _UTF_8, _LATIN_1, _LOWER_WITH_GAP, _ENCODINGS = 0, 10, 6, 13
+_SIXES, _EACH_SIX = 10, 0x0041_0410_4104_1041
+"""So many characters of six bits are taken together, of which these are the lowest bits."""
 _LAST_NUMBER = int(Kind.DOUBLE)
 
 
 @compiled_part
 def _bits(data: Bytes, at: int, first: int, width: int) -> int:
-    """Take a number of some bits out of longs, the least significant first; it may lie in two of them."""
+    """Take a number of some bits out of longs, the least significant first; it may lie in two of them.
+
+    Bits behind the fourth long are zeros.
+    """
     place, shift = at + 8 * (first >> 6), first & 63
     value = long(data, place) >> shift
     if shift != 0:
         value &= (1 << (64 - shift)) - 1
-    if shift + width > 64:
+    if shift + width > 64 and first < 64 * (LONGS - 1):
         value |= long(data, place + 8) << (64 - shift)
     return value & (1 << width) - 1
+
+
+@compiled_part
+def _has_no_gap(data: Bytes, at: int, length: int) -> bool:
+    """Tell whether no character of six bits is one of 27 to 31, ten at a time."""
+    for begin in range(0, length, _SIXES):
+        some = _bits(data, at, _TEXT_BIT + 6 * begin, 6 * _SIXES)
+        if length - begin < _SIXES:
+            some &= (1 << 6 * (length - begin)) - 1
+        low = (some & some >> 1 | some >> 2) & some >> 3 & some >> 4 & ~(some >> 5)
+        if low & _EACH_SIX != 0:
+            return False
+    return True
 
 
 @compiled_part
@@ -50,15 +68,13 @@ def _short_string(data: Bytes, at: int, room: int, head: int) -> int:
     count = (_TEXT_BIT + length * width + 63) // 64
     if count > room:
         return BAD
-    if encoding == _UTF_8 or encoding == _LOWER_WITH_GAP:
+    if encoding == _LOWER_WITH_GAP:
+        return count if _has_no_gap(data, at, length) else BAD
+    if encoding == _UTF_8:
         state = 0
         for step in range(length):
-            value = _bits(data, at, _TEXT_BIT + step * width, width)
-            if encoding == _UTF_8:
-                state = character(state, value)
-                if state == BAD:
-                    return BAD
-            elif 27 <= value <= 31:
+            state = character(state, _bits(data, at, _TEXT_BIT + step * width, width))
+            if state == BAD:
                 return BAD
         if state != 0:
             return BAD

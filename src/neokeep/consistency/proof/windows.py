@@ -31,9 +31,14 @@ Next = Callable[["Bytes"], "Numbers"]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Records in memory: those that follow on one another from `first` on, or those with `ids`, which are sorted."""
+    """Records in memory: those that follow on one another from `first` on, or those with `ids`, which are sorted.
 
-    records: Bytes
+    They lie in `pages` of `page_bytes` as in the file, so that `first` is the first of a page; those with ids one
+    behind the other.
+    """
+
+    pages: Bytes
+    page_bytes: int
     first: int
     ids: Numbers
 
@@ -44,7 +49,8 @@ Follow = Callable[[Window, "Numbers"], "Numbers | None"]
 
 def follow_all(table: RecordTable, heads: Numbers, following: Next, follow: Follow) -> bool:
     """Have chains followed by their first records, in any order; tells whether all are whole."""
-    left = _along(table, np.sort(heads), follow)
+    ordered = heads if (heads[1:] >= heads[:-1]).all() else np.sort(heads)
+    left = _along(table, ordered, follow)
     if left is None:
         return False
     at, several = 0, _CHAINS_AT_ONCE
@@ -76,8 +82,9 @@ def _along(table: RecordTable, heads: Numbers, follow: Follow) -> Numbers | None
             left.append(heads[at:behind])
         else:
             more = 2 * span // (behind - at) + table.geometry.per_page
-            records = table.stretch(first, first + span + more)
-            out = follow(Window(records.reshape(-1), first, _NO_IDS), heads[at:behind])
+            begin = first - first % table.geometry.per_page
+            pages = table.pages_with(begin, min(first + span + more, table.count))
+            out = follow(Window(pages, table.geometry.page_bytes, begin, _NO_IDS), heads[at:behind])
             if out is None:
                 return None
             left.append(out)
@@ -105,4 +112,6 @@ def _gathered(table: RecordTable, heads: Numbers, following: Next) -> Window | N
     known = known[order]
     if (known[1:] == known[:-1]).any():
         return None
-    return Window(np.concatenate(records)[order].reshape(-1), 0, known)
+    geometry = table.geometry
+    packed = np.concatenate(records)[order].reshape(-1)
+    return Window(packed, geometry.per_page * geometry.record_bytes, 0, known)

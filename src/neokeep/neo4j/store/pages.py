@@ -148,6 +148,11 @@ class RecordTable:
         records = self._stretch(page, -(-(end - before) // self.geometry.per_page))
         return records[start - before : end - before]
 
+    def pages_with(self, start: int, stop: int) -> Bytes:
+        """Read whole pages, with the records from `start` to before `stop`: uint8, zeros behind the end of the file."""
+        first, behind = start // self.geometry.per_page, -(-stop // self.geometry.per_page)
+        return self._pages(first, behind - first)
+
     def at(self, ids: Numbers) -> Bytes:
         """Read records by their ids, in any order and as often as asked: uint8, a row each.
 
@@ -176,12 +181,17 @@ class RecordTable:
     def _stretch(self, page: int, pages: int) -> Bytes:
         """Read all records of pages that follow on one another; what lies behind the end of the file is zeros."""
         geometry = self.geometry
-        length = pages * geometry.page_bytes
-        content = self.pages.read(self.name, page * geometry.page_bytes, length)
+        used = self._pages(page, pages).reshape(pages, geometry.page_bytes)[
+            :, : geometry.per_page * geometry.record_bytes
+        ]
+        return used.reshape(-1, geometry.record_bytes)
+
+    def _pages(self, page: int, pages: int) -> Bytes:
+        length = pages * self.geometry.page_bytes
+        content = self.pages.read(self.name, page * self.geometry.page_bytes, length)
         if len(content) < length:
             content = np.concatenate([content, np.zeros(length - len(content), np.uint8)])
-        used = content.reshape(pages, geometry.page_bytes)[:, : geometry.per_page * geometry.record_bytes]
-        return used.reshape(-1, geometry.record_bytes)
+        return content
 
 
 def open_tables(pages: StorePages, *, aligned: bool) -> Mapping[Store, RecordTable]:
