@@ -234,3 +234,12 @@ def test_no_damage_makes_gathering_crash_or_endless(small: DirectoryPages, flips
         return
     assert gathered.nodes.labels.total >= 0
     assert {fill.store for fill in gathered.fills} == set(Store)
+
+
+def test_a_failure_in_one_thread_ends_all_and_is_told(small: DirectoryPages) -> None:
+    class Failing(Silent):
+        def advance(self, done_bytes: int) -> None:
+            raise RuntimeError("the disk is gone")
+
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        gather(GraphReader(small, aligned=True), Passes(3, Failing(), 50, 7))
