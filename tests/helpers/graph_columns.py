@@ -119,8 +119,12 @@ class _Writer:
         width = 36 // max(1, len(ordered))
         if len(ordered) <= 7 and all(label < 1 << width for label in ordered):
             return len(ordered) << 36 | sum(label << width * place for place, label in enumerate(ordered))
-        numbers = b"".join(number.to_bytes(8, "little") for number in [node, *ordered])
-        return 1 << 39 | self.dynamic(Store.NODE_LABELS, bytes([6, 0, 64]) + numbers)
+        numbers = [node, *ordered]
+        width = self.random.randint(max(1, max(numbers).bit_length()), 64)
+        bits = sum(number << width * place for place, number in enumerate(numbers))
+        used = width * len(numbers)
+        content = bytes([6, used % 8, width]) + bits.to_bytes(-(-used // 8), "little")
+        return 1 << 39 | self.dynamic(Store.NODE_LABELS, content)
 
 
 def written(nodes: dict[int, Entity], relationships: dict[int, Entity], random: Random) -> GraphReader:

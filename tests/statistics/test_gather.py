@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,6 @@ from neokeep.statistics.value_types import BITS, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from random import Random
 
 NODES, RELATIONSHIPS = 40, 60
 PROPERTIES = st.dictionaries(st.integers(0, 5) | st.just((1 << 24) - 1), st.sampled_from(TYPES), max_size=5)
@@ -141,7 +141,7 @@ def plain(gathered: Gathered) -> list[Any]:
     return [*parts, gathered.fills]
 
 
-@examples(150)
+@examples(100)
 @given(graphs(), st.randoms(use_true_random=False))
 def test_what_is_gathered_is_what_a_slow_count_says(graph: Graph, random: Random) -> None:
     nodes, relationships = graph
@@ -189,6 +189,14 @@ def test_labels_that_were_not_kept_are_looked_up(graph: Graph, random: Random) -
         assert exact[pattern] == count
 
 
+def test_the_first_node_of_a_combination_is_the_one_with_the_smallest_id() -> None:
+    # Combinations in dynamic records are in different fields.
+    many = tuple(range(10))
+    for seed in range(10):
+        reader = written({number: Entity({}, labels=many) for number in (30, 7, 12)}, {}, Random(seed))
+        assert gather(reader, Passes(1, Silent())).nodes.combinations.first.tolist() == [7]
+
+
 def test_threads_give_the_same_as_one_of_a_store_of_a_server(small: DirectoryPages) -> None:
     reader = GraphReader(small, aligned=True)
     assert plain(gather(reader, Passes(3, Silent(), 50, 7))) == plain(gather(reader, Passes(1, Silent())))
@@ -226,3 +234,12 @@ def test_no_damage_makes_gathering_crash_or_endless(small: DirectoryPages, flips
         return
     assert gathered.nodes.labels.total >= 0
     assert {fill.store for fill in gathered.fills} == set(Store)
+
+
+def test_a_failure_in_one_thread_ends_all_and_is_told(small: DirectoryPages) -> None:
+    class Failing(Silent):
+        def advance(self, done_bytes: int) -> None:
+            raise RuntimeError("the disk is gone")
+
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        gather(GraphReader(small, aligned=True), Passes(3, Failing(), 50, 7))

@@ -30,6 +30,7 @@ _Part = TypeVar("_Part")
 
 RECORDS_OF_A_RANGE = 512 * 1024
 RECORDS_OF_A_BATCH = 64 * 1024
+MOST_RANGES = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +63,9 @@ class Passes:
         join: Callable[[Iterable[_Part]], _Part],
     ) -> _Part:
         """Look at all records of a store, a range at a time, and put the parts together."""
-        ranges = iter(range(0, table.count, self.range_records))
+        # Of a large store ranges are larger: each ends with joining parts, which takes its time where they are large.
+        several = max(self.range_records, table.count // MOST_RANGES)
+        ranges = iter(range(0, table.count, several))
         lock, parts = threading.Lock(), [look(())]
 
         def work(stopping: threading.Event) -> None:
@@ -73,15 +76,17 @@ class Passes:
                 if start is None:
                     break
                 # Joined at once, so that a thread holds two parts at most.
-                own = [join([*own, look(self._batches(table, start))])]
+                own = [join([*own, look(self._batches(table, start, start + several, stopping))])]
             with lock:
                 parts.extend(own)
 
-        run_workers(work, max(1, min(self.jobs, -(-table.count // self.range_records))))
+        run_workers(work, max(1, min(self.jobs, -(-table.count // several))))
         return join(parts)
 
-    def _batches(self, table: RecordTable, start: int) -> Iterator[Batch]:
-        for batch in table.batches(self.batch_records, start=start, stop=start + self.range_records):
+    def _batches(self, table: RecordTable, start: int, stop: int, stopping: threading.Event) -> Iterator[Batch]:
+        for batch in table.batches(self.batch_records, start=start, stop=stop):
+            if stopping.is_set():
+                return
             yield batch
             self.progress.advance(batch.records.size)
 

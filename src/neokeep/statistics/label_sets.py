@@ -83,7 +83,7 @@ def label_sets(
 ) -> tuple[LabelSets, Numbers, Numbers]:
     """Find the combinations of the nodes `ids` by their label fields; `table` holds what is not in the fields.
 
-    Gives the combinations, the place of each node's among them, and of each combination the place of a node with it.
+    Gives the combinations, the place of each node's among them, and of each combination the first node's place with it.
     """
     # Nodes with the same field have the same labels, so few fields have to be read; one that leads elsewhere is alone.
     distinct, examples, places = np.unique(fields, return_index=True, return_inverse=True)
@@ -96,7 +96,9 @@ def label_sets(
         keys[some] = np.add.reduceat(scrambled(labels.astype(np.uint64)), edges[some])
     own, one_of_each, again = np.unique(keys, return_index=True, return_inverse=True)
     sets = LabelSets(keys, edges, labels).chosen(one_of_each)
-    return LabelSets(own, sets.edges, sets.labels), again[places], examples[one_of_each]
+    first = np.full(len(own), len(fields))
+    np.minimum.at(first, again, examples)
+    return LabelSets(own, sets.edges, sets.labels), again[places], first
 
 
 def label_sets_of_nodes(

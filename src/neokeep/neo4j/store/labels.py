@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neokeep.neo4j.recovery.layout import Store
+from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.arrays import NotAnArray, stored_array
 from neokeep.neo4j.store.chains import dynamic_values
 from neokeep.neo4j.store.damage import Code, Damage
+from neokeep.neo4j.store.values import Kind
 
 if TYPE_CHECKING:
     from neokeep.neo4j.store.chains import Met
-    from neokeep.neo4j.store.pages import Numbers, RecordTable
+    from neokeep.neo4j.store.pages import Bytes, Numbers, RecordTable
 
 _ELSEWHERE = 1 << 39
 _RECORD = (1 << 36) - 1
 _INLINE_BITS, _MOST_INLINE = 36, 7
+_HEAD, _LABEL_BITS = 3, 63
+_AT_ONCE = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,10 @@ def labels_of(
     `met` is as in dynamic_values.
     """
     there = np.flatnonzero(fields & _ELSEWHERE)
-    contents = dynamic_values(table, fields[there] & _RECORD, damages, met=met)
-    found = [*_inline(fields, ids, damages), _elsewhere(there, contents, ids, damages)]
+    short, rest = _of_one_record(table, fields[there] & _RECORD, ids[there], met)
+    contents = dynamic_values(table, fields[there[rest]] & _RECORD, damages, met=met)
+    found = [*_inline(fields, ids, damages), _elsewhere(there[rest], contents, ids, damages)]
+    found += [Labels(there[part.rows], part.labels) for part in short]
     rows = np.concatenate([part.rows for part in found])
     order = np.argsort(rows, kind="stable")
     return Labels(rows[order], np.concatenate([part.labels for part in found])[order])
@@ -58,6 +64,43 @@ def _inline(fields: Numbers, ids: Numbers, damages: list[Damage]) -> list[Labels
         )
         parts.append(Labels(np.repeat(rows, count), labels.reshape(-1)))
     return parts
+
+
+def _of_one_record(table: RecordTable, records: Numbers, ids: Numbers, met: Met | None) -> tuple[list[Labels], Numbers]:
+    """Read the labels of nodes that have one whole record for them, which most have: many at a time.
+
+    Gives the labels, by their places in `records`, and the places of all others, damaged ones too.
+    """
+    held = table.at(records)
+    heads = columns.dynamic(held)
+    kind, last, width = (heads.data[:, place].astype(np.int64) for place in range(_HEAD))
+    room = heads.data.shape[1]
+    whole = heads.used & heads.starts & (heads.next == columns.NONE) & (heads.length > _HEAD) & (heads.length <= room)
+    whole &= (kind == Kind.LONG) & (last <= 8) & (width > 0) & (width <= _LABEL_BITS)
+    counts = ((heads.length - _HEAD) * 8 - np.where(last, 8 - last, 0)) // np.maximum(width, 1)
+    shapes = np.where(whole & (counts >= 2), width << 32 | counts, 0)
+    good, parts = np.zeros(len(records), np.bool_), []
+    for shape in np.unique(shapes[shapes > 0]).tolist():
+        own = np.flatnonzero(shapes == shape)
+        for begin in range(0, len(own), _AT_ONCE):
+            rows = own[begin : begin + _AT_ONCE]
+            numbers = _unpacked(heads.data[rows, _HEAD:], width=shape >> 32, count=shape & 0xFFFF_FFFF)
+            fine = (numbers[:, 0] == ids[rows]) & (np.diff(numbers[:, 1:], axis=1) > 0).all(axis=1)
+            good[rows] = fine
+            labels = numbers[fine, 1:]
+            parts.append(Labels(np.repeat(rows[fine], labels.shape[1]), labels.reshape(-1)))
+    if met is not None:
+        met(table.store, records[good])
+    return parts, np.flatnonzero(~good)
+
+
+def _unpacked(data: Bytes, *, width: int, count: int) -> Numbers:
+    """Take numbers of `width` bits out of each row, least significant first: int64, a row each."""
+    bits = np.unpackbits(data, axis=1, count=count * width, bitorder="little").reshape(-1, width)
+    wide = np.zeros((len(bits), 64), np.uint8)
+    wide[:, :width] = bits
+    found: Numbers = np.packbits(wide, axis=1, bitorder="little").view("<i8").reshape(len(data), count)
+    return found
 
 
 def _elsewhere(there: Numbers, contents: list[bytes | None], ids: Numbers, damages: list[Damage]) -> Labels:
