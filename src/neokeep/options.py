@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from neokeep.artifact.options import OPTIONS as OF_ARCHIVES
 from neokeep.encryption.options import KEYS, of_keys
+from neokeep.export.options import OPTIONS as OF_EXPORTS
 from neokeep.option import (
     CHOICE,
     COUNT,
@@ -43,16 +44,17 @@ OPENS = ("key add", "key remove", "key change-passphrase")
 KEY = ("key generate", "key list", *OPENS)
 ARCHIVES = ("inspect", "load", "dump", "ingest")
 CHECKS = ("check-consistency",)
-USES_A_REPOSITORY = (*WORK, *CHECKS, "dump", "ingest", *KEY[1:])
+GRAPHS = (*CHECKS, "export")
+USES_A_REPOSITORY = (*WORK, *GRAPHS, "dump", "ingest", *KEY[1:])
 REACHES_A_STORAGE = (*USES_A_REPOSITORY, "inspect", "load")
-OPENS_A_REPOSITORY = (*WORK, *CHECKS, "dump", "ingest", *OPENS)
+OPENS_A_REPOSITORY = (*WORK, *GRAPHS, "dump", "ingest", *OPENS)
 LAB = (
     "lab fetch", "lab versions", "lab create", "lab start", "lab stop", "lab status", "lab load", "lab admin",
     "lab compare-recovery",
 )  # fmt: skip
-EVERY = (*WORK, *CHECKS, *ARCHIVES, *KEY, *LAB)
+EVERY = (*WORK, *GRAPHS, *ARCHIVES, *KEY, *LAB)
 SEVERAL_REPOSITORIES = ("backup", "archive", "restore", "info", "log", "verify")
-REACHES_A_SOURCE = ("backup", "archive", "restore", "check", *CHECKS, "load", "dump", "diff-config")
+REACHES_A_SOURCE = ("backup", "archive", "restore", "check", *GRAPHS, "load", "dump", "diff-config")
 WRITES = ("init", "backup", "archive", "consolidate", "hold", "expire", "collect", "ingest")
 TAKES_BACKUPS = ("backup", "archive")
 
@@ -167,7 +169,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "jobs", COUNT, "Threads that work at the same time. Not set: one more than cores, at most 8.",
         (
-            "backup", "archive", "restore", "consolidate", "verify", *CHECKS, "rebuild-index", "copy-backups", "heal",
+            "backup", "archive", "restore", "consolidate", "verify", *GRAPHS, "rebuild-index", "copy-backups", "heal",
             "dump", "ingest",
         ),
     ),
@@ -195,12 +197,12 @@ OPTIONS: tuple[Option, ...] = (
         "backup", LABEL,
         "One backup, by the label that `neokeep info` shows; with a moment, the chain of that backup; with expire, the "
         "one that goes, whatever the rules say. Not set: for restore and log the newest, else all.",
-        ("restore", "consolidate", "info", "log", "verify", *CHECKS, "expire", "copy-backups", "heal", "dump"),
+        ("restore", "consolidate", "info", "log", "verify", *GRAPHS, "expire", "copy-backups", "heal", "dump"),
         in_environment=False, in_file=False, several=("copy-backups", "heal"),
     ),
     Option(
         "from_source", NAME, "Only backups of this source, where the repository holds databases of several servers.",
-        ("restore", "consolidate", "log", *CHECKS, "dump", "diff-config"), in_environment=False, in_file=False,
+        ("restore", "consolidate", "log", *GRAPHS, "dump", "diff-config"), in_environment=False, in_file=False,
     ),
     Option(
         "engine", CHOICE,
@@ -210,7 +212,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "scratch", DIRECTORY, "Where to work, instead of the system's place for temporary files.",
-        ("consolidate", "verify", *CHECKS, "dump", "ingest"),
+        ("consolidate", "verify", *GRAPHS, "dump", "ingest"),
     ),
     Option(
         "report_path", FILE, "Write all that was found to this file too, as text.", CHECKS, in_environment=False,
@@ -314,6 +316,7 @@ OPTIONS: tuple[Option, ...] = (
         ("verify",), default="false", in_environment=False, in_file=False,
     ),
     *OF_ARCHIVES,
+    *OF_EXPORTS,
     *OF_SERVER_FILES,
     Option(
         "depth", CHOICE,

@@ -63,6 +63,7 @@ FUNCTIONS = (
     ("neokeep.restore.several", "restore_from_several"),
     ("neokeep.check.check", "run_check"),
     ("neokeep.consistency.check", "check"),
+    ("neokeep.export.run", "export"),
     ("neokeep.repository.expire", "expire"),
     ("neokeep.repository.collect", "collect"),
     ("neokeep.repository.holds", "place_hold"),
@@ -104,6 +105,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
         module = modules.setdefault(module_name, ModuleType(module_name))
         setattr(module, name, stand_in.function(name))
         monkeypatch.setitem(sys.modules, module_name, module)
+    modules["neokeep.neo4j.source"].SYSTEM_DATABASE = "system"  # type: ignore[attr-defined]
     modules["neokeep.artifact.dump"].Wanted = SimpleNamespace  # type: ignore[attr-defined]
     modules["neokeep.artifact.ingest"].Order = SimpleNamespace  # type: ignore[attr-defined]
     return stand_in

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli import archives, samples, server_files
+from cli import archives, exports, samples, server_files
 from neokeep.errors import RepositoryError
 
 if TYPE_CHECKING:
@@ -55,6 +55,13 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
         "check-consistency@a-backup-is-not-whole",
         "check-consistency neo4j --backup L --repo /r",
         {"check": samples.INCONSISTENT},
+        24,
+    ),
+    ("export", "export neo4j --home /h --to-path /graph", {"export": exports.EXPORTED}, 0),
+    (
+        "export@a-graph-that-is-not-whole",
+        "export neo4j --backup L --repo /r --to-path /graph",
+        {"export": exports.EXPORTED_IN_PART},
         24,
     ),
     ("expire", f"expire --repo /r {RULE}", {"expire": samples.EXPIRED, "collect": samples.COLLECTED}, 0),

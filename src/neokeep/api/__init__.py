@@ -23,6 +23,7 @@ from neokeep.api.backups import (
 )
 from neokeep.api.graphs import (
     check_consistency,
+    export,
     subject,
 )
 from neokeep.api.keys import (
@@ -63,6 +64,7 @@ __all__ = [
     "diff_config",
     "dump",
     "expire",
+    "export",
     "find_source",
     "heal",
     "hold",

@@ -18,6 +18,7 @@ from neokeep.cli import lab
 from neokeep.cli.main import MODULES, READER_GONE, commands_of
 from neokeep.config_file import SYSTEM_FILE
 from neokeep.errors import ERRORS
+from neokeep.export import reports as exports
 from neokeep.lab import recovery_report
 from neokeep.options import OPTIONS, options_of
 from neokeep.progress import Silent
@@ -45,6 +46,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "verify": reports.VerifyReport,
     "check": reports.CheckReport,
     "check-consistency": reports.ConsistencyReport,
+    "export": exports.ExportReport,
     "expire": reports.ExpireReport,
     "hold": reports.HoldReport,
     "release": reports.HoldReport,
@@ -92,6 +94,8 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
     reports.Finding,
     reports.ConsistencyKind,
     reports.ConsistencyFinding,
+    exports.ExportedTable,
+    exports.ExportedColumn,
     artifacts.ArtifactInfo,
     artifacts.ArtifactChain,
     artifacts.SkippedArchive,
@@ -100,7 +104,8 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
 )
 FUNCTIONS = (
     api.init, api.open_repository, api.find_source, api.backup, api.archive, api.restore, api.info, api.log, api.verify,
-    api.subject, api.check_consistency, api.check, api.expire, api.hold, api.release, api.collect, api.rebuild_index,
+    api.subject, api.check_consistency, api.export, api.check, api.expire, api.hold, api.release, api.collect,
+    api.rebuild_index,
     api.key_list, api.key_add, api.key_remove, api.key_change_passphrase, api.key_generate,
     api.dump, api.load, api.ingest, api.inspect, api.restore_server_files, api.diff_config,
 )  # fmt: skip

@@ -36,8 +36,11 @@ Output = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 Rows = NDArray[np.int64]
 """Numbers in rows and columns."""
+Longs = NDArray[np.uint64]
+"""Longs of property records, a row of four each."""
+ByteRows = NDArray[np.uint8]
 
-SOURCES = ("bits", "compiled", "images", "layout", "pages", "walk")
+SOURCES = ("bits", "compiled", "images", "layout", "pages", "walk", "../store/kernels")
 _TYPES = {
     "int": types.int64,
     "bool": types.boolean,
@@ -46,6 +49,8 @@ _TYPES = {
     "Output": types.Array(types.uint8, 1, "C"),
     "Numbers": types.Array(types.int64, 1, "C"),
     "Rows": types.Array(types.int64, 2, "C"),
+    "Longs": types.Array(types.uint64, 2, "C"),
+    "ByteRows": types.Array(types.uint8, 2, "C"),
 }
 
 
@@ -60,7 +65,7 @@ def compiled_part(function: _Function) -> _Function:
 
 
 def _compile(function: _Function, *, inner: bool) -> _Function:
-    if function.__module__.rpartition(".")[2] not in SOURCES:
+    if function.__module__.rpartition(".")[2] not in {Path(name).name for name in SOURCES}:
         raise AssertionError(f"{function.__module__} has to be in SOURCES, or stale machine code would be used")
     named = dict(function.__annotations__)
     result = _TYPES[named.pop("return")]

@@ -1,0 +1,1 @@
+"""A graph as tables: Arrow columns, batch by batch."""

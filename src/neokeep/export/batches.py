@@ -1,0 +1,197 @@
+"""The second pass: record batches of tables, made from ranges of records on several threads, in the order of ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from neokeep.errors import IntegrityError
+from neokeep.export.entities import Entities, Side, ranges, read_entities
+from neokeep.export.kinds import Type
+from neokeep.export.parallel import in_order
+from neokeep.export.properties import Found, find_properties, slots_of, types_of
+from neokeep.export.survey import RECORDS_AT_ONCE
+from neokeep.export.values import positions, tell_unreadable, values_of
+from neokeep.neo4j.store.kernels import order_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from neokeep.export.plan import Layout, Table
+    from neokeep.neo4j.store.damage import Damage
+    from neokeep.neo4j.store.graph import GraphReader
+    from neokeep.neo4j.store.pages import Flags, Numbers
+    from neokeep.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of one table, by its number in the layout."""
+
+    table: int
+    rows: pa.RecordBatch
+
+
+Columns = frozenset[str]
+
+
+def read_parts(
+    reader: GraphReader,
+    layout: Layout,
+    damages: list[Damage],
+    *,
+    jobs: int,
+    progress: Progress,
+    tables: frozenset[int] | None = None,
+    columns: Columns | None = None,
+) -> Iterator[Part]:
+    """Read all rows, or those of some tables and columns alone; what is damaged is told, and null."""
+    store = reader.tables[layout.side.store]
+    units = [partial(_read, reader, layout, tables, columns, *one) for one in ranges(store, RECORDS_AT_ONCE)]
+    for parts, met in in_order(units, jobs):
+        damages.extend(met)
+        progress.advance(RECORDS_AT_ONCE * store.geometry.record_bytes)
+        yield from parts
+
+
+def _read(
+    reader: GraphReader, layout: Layout, tables: frozenset[int] | None, columns: Columns | None, start: int, stop: int
+) -> tuple[list[Part], list[Damage]]:
+    damages: list[Damage] = []
+    entities = read_entities(reader.tables, layout.side, start, stop, damages)
+    numbers = _numbers(layout, entities)
+    groups = numbers[entities.groups] if len(numbers) else entities.groups
+    kept = None if tables is None else np.isin(groups, np.array(sorted(tables), np.int64))
+    if kept is not None and not kept.all():
+        ends = tuple(one[kept] for one in entities.ends)
+        entities = Entities(entities.ids[kept], ends, entities.heads[kept], entities.groups[kept], entities.tables)
+        groups = groups[kept]
+    wanted = _wanted(layout, columns)
+    heads = entities.heads if wanted is None or wanted.any() else np.full(len(groups), -1, np.int64)
+    values = _Values.read(reader, layout, groups, find_properties(reader.tables, heads, damages), wanted, damages)
+    return list(_parts(layout, entities, groups, values, columns)), damages
+
+
+def _numbers(layout: Layout, entities: Entities) -> Numbers:
+    try:
+        return np.array([layout.numbers[tokens] for tokens in entities.tables], np.int64)
+    except KeyError:
+        raise IntegrityError(
+            "the store changed while it was read", remedy="Stop the server and run the command again."
+        ) from None
+
+
+def _wanted(layout: Layout, columns: Columns | None) -> Flags | None:
+    """Tell the slots whose columns are asked for."""
+    if columns is None:
+        return None
+    names = [layout.tables[table].columns[place].name for table, place in zip(layout.table, layout.column, strict=True)]
+    return np.array([name in columns for name in names], np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """Decoded values: of each slot the rows of the entities, and an array."""
+
+    rows: dict[int, Numbers]
+    arrays: dict[int, pa.Array]
+
+    @classmethod
+    def read(
+        cls, reader: GraphReader, layout: Layout, groups: Numbers, found: Found, wanted: Flags | None,
+        damages: list[Damage],
+    ) -> _Values:  # fmt: skip
+        types = types_of(found, reader.tables)
+        unreadable = np.flatnonzero(types == 0)
+        if len(unreadable):
+            tell_unreadable(found[unreadable], reader.tables, damages)
+        slots = slots_of(groups, found, types)
+        places = np.searchsorted(layout.slots, slots)
+        known = types > 0
+        if len(layout.slots):
+            known &= layout.slots[np.minimum(places, len(layout.slots) - 1)] == slots
+        if wanted is not None:
+            known[known] = wanted[places[known]]
+        if not known.all():
+            found, places = found[known], places[known]
+        rows: dict[int, Numbers] = {}
+        arrays: dict[int, pa.Array] = {}
+        order, edges = _ordered(places, len(layout.slots))
+        present = np.flatnonzero(np.diff(edges))
+        for kind in np.unique(layout.kinds[present]).tolist():
+            own = present[layout.kinds[present] == kind]
+            chosen = np.concatenate([order[edges[slot] : edges[slot + 1]] for slot in own.tolist()])
+            part, at = found[chosen], 0
+            array = values_of(kind, part, reader.tables, damages)
+            for slot in own.tolist():
+                count = int(edges[slot + 1] - edges[slot])
+                rows[slot], arrays[slot] = part.row[at : at + count], array.slice(at, count)
+                at += count
+        return cls(rows, arrays)
+
+
+def _ordered(slots: Numbers, count: int) -> tuple[Numbers, Numbers]:
+    """Order elements by their slots: their places, and where each slot begins and the last one ends."""
+    edges = np.concatenate([[0], np.cumsum(np.bincount(slots, minlength=count))])
+    order = np.empty(len(slots), np.int64)
+    order_by(np.ascontiguousarray(slots), edges[:-1].copy(), order)
+    return order, edges
+
+
+def _parts(
+    layout: Layout, entities: Entities, groups: Numbers, values: _Values, columns: Columns | None
+) -> Iterator[Part]:
+    order, edges = _ordered(groups, len(layout.tables))
+    ranks = np.empty(len(groups), np.int64)
+    ranks[order] = np.arange(len(groups)) - edges[groups[order]]
+    slots: dict[int, list[int]] = {}
+    for slot in values.rows:
+        slots.setdefault(int(layout.table[slot]), []).append(slot)
+    for number in np.flatnonzero(np.diff(edges)).tolist():
+        chosen = order[edges[number] : edges[number + 1]]
+        by_column: dict[int, list[int]] = {}
+        for slot in slots.get(number, []):
+            by_column.setdefault(int(layout.column[slot]), []).append(slot)
+        table = layout.tables[number]
+        arrays = _own(table, entities, chosen, columns)
+        for place, column in enumerate(table.columns):
+            if columns is None or column.name in columns:
+                arrays[column.name] = _column(
+                    values, by_column.get(place, []), ranks, len(chosen), column.kind, column.type
+                )
+        fields = [table.schema.field(name) for name in arrays]
+        yield Part(number, pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields)))
+
+
+def _own(table: Table, entities: Entities, chosen: Numbers, columns: Columns | None) -> dict[str, pa.Array]:
+    found = {"id": pa.array(entities.ids[chosen])}
+    if table.side is Side.NODES:
+        if columns is None or "labels" in columns:
+            found["labels"] = _labels(table.names, len(chosen))
+        return found
+    for name, ends in zip(("start", "end"), entities.ends, strict=True):
+        if columns is None or name in columns:
+            found[name] = pa.array(ends[chosen])
+    return found
+
+
+def _labels(names: tuple[str, ...], count: int) -> pa.ListArray:
+    offsets = np.arange(count + 1, dtype=np.int32) * len(names)
+    elements = pa.array(names, pa.string()).take(pa.array(np.tile(np.arange(len(names)), count)))
+    return pa.ListArray.from_arrays(pa.array(offsets), elements)
+
+
+def _column(values: _Values, slots: list[int], ranks: Numbers, count: int, kind: int, type_: pa.DataType) -> pa.Array:
+    if not slots:
+        return pa.nulls(count, type_)
+    parts = [values.arrays[slot].cast(type_) for slot in slots]
+    array = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+    taken = positions(ranks[np.concatenate([values.rows[slot] for slot in slots])], count)
+    if taken is not None:
+        array = array.take(taken)
+    assert kind != Type.STRING or array.type == pa.string()
+    return array
