@@ -39,6 +39,7 @@ EXPORTED = reports.ExportReport(
     tables=(PEOPLE, KNOWS),
     constraints=1,
     indexes=4,
+    not_kept=0,
     schema_left_out=(),
     size_bytes=215_029_119,
     whole=True,
@@ -56,4 +57,16 @@ EXPORTED_IN_PART = msgspec.structs.replace(
     whole=False,
     damaged=1,
     damages=("property-value: neostore.propertystore.db 4711: the value of key 3: its text is not UTF-8",),
+)
+ANSWERED = reports.SqlReport(
+    subject="/var/lib/neo4j/data/databases/neo4j",
+    database="neo4j",
+    label=None,
+    last_transaction=None,
+    columns=("name", "born", "tags"),
+    types=("VARCHAR", "DATE", "VARCHAR[]"),
+    rows=(("Ada", "1815-12-10", ["first"]), ("Alan", None, [])),
+    truncated=False,
+    damaged=0,
+    seconds=1.2,
 )

@@ -64,6 +64,7 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
         {"export": exports.EXPORTED_IN_PART},
         24,
     ),
+    ("sql", "sql neo4j --home /h --query SELECT", {"run_sql": exports.ANSWERED}, 0),
     ("expire", f"expire --repo /r {RULE}", {"expire": samples.EXPIRED, "collect": samples.COLLECTED}, 0),
     ("expire@dry-run", f"expire --repo /r --dry-run {RULE}", {"expire": samples.WOULD_EXPIRE}, 0),
     ("collect", "collect --repo /r", {"collect": samples.COLLECTED}, 0),

@@ -72,4 +72,4 @@ def test_no_two_tables_share_a_file_and_names_are_those_of_files(labels: list[tu
 def test_files_are_called_after_labels() -> None:
     assert stem_of(()) == "no.labels"
     assert stem_of(("Person",)) == "Person"
-    assert stem_of(("A/B", "C D", "größe")) == "A%2FB+C%20D+größe"
+    assert stem_of(("A/B", "C D", "größe")) == "A%2FB~C%20D~größe"

@@ -24,6 +24,7 @@ from neokeep.api.backups import (
 from neokeep.api.graphs import (
     check_consistency,
     export,
+    sql,
     subject,
 )
 from neokeep.api.keys import (
@@ -84,6 +85,7 @@ __all__ = [
     "release",
     "restore",
     "restore_server_files",
+    "sql",
     "subject",
     "verify",
 ]

@@ -12,7 +12,7 @@ from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
     from neokeep.api.places import Directory
-    from neokeep.export.reports import ExportReport
+    from neokeep.export.reports import ExportReport, SqlReport
     from neokeep.graph.subject import Subject
     from neokeep.progress import Progress
     from neokeep.reports import ConsistencyReport
@@ -81,7 +81,7 @@ def export(
     format: str = "parquet",  # noqa: A002
     progress: Progress = SILENT,
 ) -> ExportReport:
-    """Write the graph into a new directory: tables as `parquet`, and the schema as Cypher.
+    """Write the graph into a new directory, as `parquet`, `csv` or `jsonl`, and the schema as Cypher.
 
     The report is the directory's manifest too; `whole` is false where the graph is damaged and values are missing.
     """
@@ -89,3 +89,15 @@ def export(
     from neokeep.export.run import export as export_graph
 
     return export_graph(subject, Path(to_path), format, progress=progress)
+
+
+def sql(subject: Subject, query: str, *, limit: int = 10_000, progress: Progress = SILENT) -> SqlReport:
+    """Run SQL, as DuckDB speaks it, over the graph: views `nodes`, `relationships`, and one for each label and type.
+
+    At most `limit` rows of the answer are given. No other file can be read or written from SQL.
+    """
+    for module in ("pyarrow", "duckdb"):
+        require_extra(module, "sql")
+    from neokeep.export.sql import run_sql
+
+    return run_sql(subject, query, limit=limit, progress=progress)

@@ -47,6 +47,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "check": reports.CheckReport,
     "check-consistency": reports.ConsistencyReport,
     "export": exports.ExportReport,
+    "sql": exports.SqlReport,
     "expire": reports.ExpireReport,
     "hold": reports.HoldReport,
     "release": reports.HoldReport,
@@ -104,7 +105,7 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
 )
 FUNCTIONS = (
     api.init, api.open_repository, api.find_source, api.backup, api.archive, api.restore, api.info, api.log, api.verify,
-    api.subject, api.check_consistency, api.export, api.check, api.expire, api.hold, api.release, api.collect,
+    api.subject, api.check_consistency, api.export, api.sql, api.check, api.expire, api.hold, api.release, api.collect,
     api.rebuild_index,
     api.key_list, api.key_add, api.key_remove, api.key_change_passphrase, api.key_generate,
     api.dump, api.load, api.ingest, api.inspect, api.restore_server_files, api.diff_config,

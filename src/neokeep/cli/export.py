@@ -59,6 +59,8 @@ def show(report: ExportReport, page: Page) -> None:
     page.line()
     made = f"{format_count(report.constraints, 'constraint')}, {format_count(report.indexes, 'index')}"
     page.line(f"schema.cypher: {made.replace('indexs', 'indexes')}")
+    if report.not_kept:
+        page.line(f"{format_count(report.not_kept, 'empty list')} left out: Neo4j imports no empty lists from CSV")
     for name in report.schema_left_out:
         page.line(f"  without {name}, which cannot be written as Cypher here")
     for damage in report.damages[:_DAMAGES]:
@@ -68,14 +70,14 @@ def show(report: ExportReport, page: Page) -> None:
 COMMANDS = (
     Command(
         "export",
-        "Write the graph of a database or a backup as Parquet.",
+        "Write the graph of a database or a backup as Parquet, CSV or JSON lines.",
         "Write a table for each label set and each relationship type, with a typed column for each property key; "
         "constraints and indexes as Cypher; and a manifest, last. Of a stopped database at --home; with --backup or "
         "--from-source, of a backup, which is not restored for it. No Neo4j and no Java are needed. Formats and types: "
         "docs/export.md.",
         (
             "neokeep export neo4j --home /var/lib/neo4j --to-path /data/graph",
-            "neokeep export neo4j --backup neo4j-20261122-173015F --repo /backup/neo4j --to-path graph",
+            "neokeep export neo4j --backup neo4j-20261122-173015F --repo /backup/neo4j --to-path graph --format csv",
         ),
         run,
         (Argument("database", "DATABASE", "The database; of a repository, by the name that it had there."),),

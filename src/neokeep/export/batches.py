@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from neokeep.errors import IntegrityError
-from neokeep.export.entities import Entities, Side, ranges, read_entities
+from neokeep.export.entities import Entities, ranges, read_entities
 from neokeep.export.kinds import Type
 from neokeep.export.parallel import in_order
 from neokeep.export.properties import Found, find_properties, slots_of, types_of
@@ -46,12 +45,11 @@ def read_parts(
     *,
     jobs: int,
     progress: Progress,
-    tables: frozenset[int] | None = None,
     columns: Columns | None = None,
 ) -> Iterator[Part]:
-    """Read all rows, or those of some tables and columns alone; what is damaged is told, and null."""
+    """Read all rows of the tables of a layout, or some columns of them; what is damaged is told, and null."""
     store = reader.tables[layout.side.store]
-    units = [partial(_read, reader, layout, tables, columns, *one) for one in ranges(store, RECORDS_AT_ONCE)]
+    units = [partial(_read, reader, layout, columns, *one) for one in ranges(store, RECORDS_AT_ONCE)]
     for parts, met in in_order(units, jobs):
         damages.extend(met)
         progress.advance(RECORDS_AT_ONCE * store.geometry.record_bytes)
@@ -59,30 +57,23 @@ def read_parts(
 
 
 def _read(
-    reader: GraphReader, layout: Layout, tables: frozenset[int] | None, columns: Columns | None, start: int, stop: int
+    reader: GraphReader, layout: Layout, columns: Columns | None, start: int, stop: int
 ) -> tuple[list[Part], list[Damage]]:
     damages: list[Damage] = []
     entities = read_entities(reader.tables, layout.side, start, stop, damages)
-    numbers = _numbers(layout, entities)
+    numbers = np.array([layout.numbers.get(tokens, -1) for tokens in entities.tables], np.int64)
     groups = numbers[entities.groups] if len(numbers) else entities.groups
-    kept = None if tables is None else np.isin(groups, np.array(sorted(tables), np.int64))
-    if kept is not None and not kept.all():
-        ends = tuple(one[kept] for one in entities.ends)
-        entities = Entities(entities.ids[kept], ends, entities.heads[kept], entities.groups[kept], entities.tables)
-        groups = groups[kept]
+    if (numbers < 0).any():
+        entities, groups = _only(entities, groups >= 0), groups[groups >= 0]
     wanted = _wanted(layout, columns)
     heads = entities.heads if wanted is None or wanted.any() else np.full(len(groups), -1, np.int64)
     values = _Values.read(reader, layout, groups, find_properties(reader.tables, heads, damages), wanted, damages)
     return list(_parts(layout, entities, groups, values, columns)), damages
 
 
-def _numbers(layout: Layout, entities: Entities) -> Numbers:
-    try:
-        return np.array([layout.numbers[tokens] for tokens in entities.tables], np.int64)
-    except KeyError:
-        raise IntegrityError(
-            "the store changed while it was read", remedy="Stop the server and run the command again."
-        ) from None
+def _only(entities: Entities, chosen: Flags) -> Entities:
+    ends = tuple(one[chosen] for one in entities.ends)
+    return Entities(entities.ids[chosen], ends, entities.heads[chosen], entities.groups[chosen], entities.tables)
 
 
 def _wanted(layout: Layout, columns: Columns | None) -> Flags | None:
@@ -157,7 +148,7 @@ def _parts(
         for slot in slots.get(number, []):
             by_column.setdefault(int(layout.column[slot]), []).append(slot)
         table = layout.tables[number]
-        arrays = _own(table, entities, chosen, columns)
+        arrays = _own(layout, table, entities, chosen, columns)
         for place, column in enumerate(table.columns):
             if columns is None or column.name in columns:
                 arrays[column.name] = _column(
@@ -167,22 +158,23 @@ def _parts(
         yield Part(number, pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields)))
 
 
-def _own(table: Table, entities: Entities, chosen: Numbers, columns: Columns | None) -> dict[str, pa.Array]:
-    found = {"id": pa.array(entities.ids[chosen])}
-    if table.side is Side.NODES:
-        if columns is None or "labels" in columns:
-            found["labels"] = _labels(table.names, len(chosen))
-        return found
-    for name, ends in zip(("start", "end"), entities.ends, strict=True):
-        if columns is None or name in columns:
-            found[name] = pa.array(ends[chosen])
+def _own(
+    layout: Layout, table: Table, entities: Entities, chosen: Numbers, columns: Columns | None
+) -> dict[str, pa.Array]:
+    found: dict[str, pa.Array] = {}
+    for name in table.own:
+        if columns is not None and name not in columns and name != "id":
+            continue
+        if name == "id":
+            found[name] = pa.array(entities.ids[chosen])
+        elif name in {"start", "end"}:
+            found[name] = pa.array(entities.ends[name == "end"][chosen])
+        else:
+            words = [list(layout.words[tokens]) if tokens in layout.words else [] for tokens in entities.tables]
+            kind = table.schema.field(name).type
+            own = words if name == "labels" else [one[0] if one else None for one in words]
+            found[name] = pa.array(own, kind).take(pa.array(entities.groups[chosen]))
     return found
-
-
-def _labels(names: tuple[str, ...], count: int) -> pa.ListArray:
-    offsets = np.arange(count + 1, dtype=np.int32) * len(names)
-    elements = pa.array(names, pa.string()).take(pa.array(np.tile(np.arange(len(names)), count)))
-    return pa.ListArray.from_arrays(pa.array(offsets), elements)
 
 
 def _column(values: _Values, slots: list[int], ranks: Numbers, count: int, kind: int, type_: pa.DataType) -> pa.Array:

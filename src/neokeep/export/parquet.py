@@ -72,6 +72,11 @@ class ParquetTables:
         while self._bytes > WAITING_BYTES:
             self._make_room()
 
+    @property
+    def not_kept(self) -> int:
+        """How many values are not in the files."""
+        return 0
+
     def files(self, table: Table) -> tuple[str, ...]:
         """Name the files of a table, below the folder of the export."""
         return (f"{table.side.value}/{table.stem}.{self.suffix}",)

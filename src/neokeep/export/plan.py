@@ -8,6 +8,7 @@ stand with the other lists of their key.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 OWN = {Side.NODES: ("id", "labels"), Side.RELATIONSHIPS: ("id", "start", "end")}
 """The columns that are no properties."""
 
+_OWN_TYPES = {"labels": pa.list_(pa.string()), "type": pa.string()}
 _LONGEST_NAME = 180
 _KEY_BITS = 24
 
@@ -54,19 +56,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: `tokens` are the labels or the type by id, `names` by name, `stem` is what its file is called."""
+    """A table: `names` are its labels or its type, `stem` what its file is called, `own` the columns of no property."""
 
     side: Side
-    tokens: Tokens
     names: tuple[str, ...]
     stem: str
     rows: int
     columns: tuple[Column, ...]
+    own: tuple[str, ...]
 
     @property
     def schema(self) -> pa.Schema:
         """The Arrow schema; each field of a property says which key it is of."""
-        own = [pa.field(name, pa.list_(pa.string()) if name == "labels" else pa.int64()) for name in OWN[self.side]]
+        own = [pa.field(name, _OWN_TYPES.get(name, pa.int64())) for name in self.own]
         fields = [
             pa.field(one.name, one.type, metadata={"neo4j_key": one.key_name, "neo4j_type": name_of(one.kind)})
             for one in self.columns
@@ -78,12 +80,14 @@ class Table:
 class Layout:
     """All tables of nodes or of relationships, and where each value goes.
 
-    `slots` are sorted, see properties.slots_of; `table` and `column` tell of each where its values stand.
+    `numbers` tell the table of each label set or type, `words` what it is called. `slots` are sorted, see
+    properties.slots_of; `table` and `column` tell of each where its values stand.
     """
 
     side: Side
     tables: tuple[Table, ...]
     numbers: Mapping[Tokens, int]
+    words: Mapping[Tokens, tuple[str, ...]]
     slots: Numbers
     kinds: Numbers
     table: Numbers
@@ -94,23 +98,52 @@ def plan_side(
     side: Side, surveyed: Mapping[Tokens, Surveyed], names: Mapping[int, str], keys: Mapping[int, str]
 ) -> Layout:
     """Plan the tables of nodes or relationships; `names` are those of labels or types, `keys` of property keys."""
-    ordered = sorted(surveyed, key=lambda tokens: (sorted(_named(names, one) for one in tokens), tokens))
+    words = {tokens: tuple(sorted(_named(names, one) for one in tokens)) for tokens in surveyed}
+    ordered = sorted(surveyed, key=lambda tokens: (words[tokens], tokens))
     used: set[str] = set()
-    tables: list[Table] = []
-    slots: list[tuple[int, int, int, int]] = []
-    for number, tokens in enumerate(ordered):
-        found = surveyed[tokens]
-        own = tuple(sorted(_named(names, one) for one in tokens))
-        columns = plan_columns(found.values, keys, OWN[side])
-        tables.append(Table(side, tokens, own, _unused(stem_of(own), used), found.rows, columns))
-        slots += [
-            ((number << _KEY_BITS | column.key) << BITS | kind, kind, number, place)
-            for place, column in enumerate(columns)
-            for kind in column.kinds
-        ]
-    columns_of = np.ascontiguousarray(np.array(sorted(slots), np.int64).reshape(-1, 4).T)
-    numbers = {one.tokens: number for number, one in enumerate(tables)}
-    return Layout(side, tuple(tables), numbers, columns_of[0], columns_of[1], columns_of[2], columns_of[3])
+    tables = [
+        Table(
+            side,
+            words[tokens],
+            _unused(stem_of(words[tokens]), used),
+            surveyed[tokens].rows,
+            plan_columns(surveyed[tokens].values, keys, OWN[side]),
+            OWN[side],
+        )
+        for tokens in ordered
+    ]
+    return _layout(side, tables, {tokens: number for number, tokens in enumerate(ordered)}, words)
+
+
+def plan_view(
+    side: Side,
+    name: str,
+    surveyed: Mapping[Tokens, Surveyed],
+    names: Mapping[int, str],
+    keys: Mapping[int, str],
+) -> Layout:
+    """Plan one table for all of these label sets or types; relationships have their type in it."""
+    values: Counter[tuple[int, int]] = Counter()
+    for one in surveyed.values():
+        values.update(one.values)
+    own = OWN[side] if side is Side.NODES else (*OWN[side], "type")
+    rows = sum(one.rows for one in surveyed.values())
+    table = Table(side, (name,), name, rows, plan_columns(values, keys, own), own)
+    words = {tokens: tuple(sorted(_named(names, one) for one in tokens)) for tokens in surveyed}
+    return _layout(side, [table], dict.fromkeys(surveyed, 0), words)
+
+
+def _layout(
+    side: Side, tables: list[Table], numbers: Mapping[Tokens, int], words: Mapping[Tokens, tuple[str, ...]]
+) -> Layout:
+    slots = [
+        ((number << _KEY_BITS | column.key) << BITS | kind, kind, number, place)
+        for number, table in enumerate(tables)
+        for place, column in enumerate(table.columns)
+        for kind in column.kinds
+    ]
+    found = np.ascontiguousarray(np.array(sorted(slots), np.int64).reshape(-1, 4).T)
+    return Layout(side, tuple(tables), numbers, words, found[0], found[1], found[2], found[3])
 
 
 def plan_columns(
@@ -144,7 +177,7 @@ def stem_of(names: tuple[str, ...]) -> str:
     """Name the file of a table so that every file system takes it, and no two tables share a name by chance."""
     if not names:
         return "no.labels"
-    stem = "+".join(
+    stem = "~".join(
         "".join(one if one.isalnum() or one in "_-" else _escaped(one) for one in name) or "%" for name in names
     )
     if len(stem.encode()) > _LONGEST_NAME:

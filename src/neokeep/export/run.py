@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import json
 
 from neokeep import __version__
+from neokeep.errors import IntegrityError
 from neokeep.export.batches import read_parts
+from neokeep.export.csv import ARGUMENTS, CsvTables, import_arguments
 from neokeep.export.entities import Side
+from neokeep.export.jsonl import JsonLines
 from neokeep.export.kinds import name_of
 from neokeep.export.parquet import ParquetTables
 from neokeep.export.plan import Layout, plan_side
@@ -24,6 +27,7 @@ from neokeep.neo4j.recovery.layout import FILES, Store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from neokeep.export.batches import Part
     from neokeep.export.plan import Table
     from neokeep.export.target import Target
     from neokeep.graph.opened import OpenedStore
@@ -32,8 +36,28 @@ if TYPE_CHECKING:
     from neokeep.neo4j.store.graph import GraphReader
     from neokeep.progress import Progress
 
+
+class Writer(Protocol):
+    """Writes the tables of one layout."""
+
+    def __init__(self, layout: Layout, folder: Path) -> None: ...
+
+    def write(self, part: Part) -> None:
+        """Take rows of a table."""
+
+    def files(self, table: Table) -> tuple[str, ...]:
+        """Name the files of a table, below the folder of the export."""
+
+    def close(self) -> None:
+        """Close what is open."""
+
+    @property
+    def not_kept(self) -> int:
+        """How many values the format cannot hold."""
+
+
 FORMAT_VERSION = 1
-WRITERS = {"parquet": ParquetTables}
+WRITERS: dict[str, type[Writer]] = {"parquet": ParquetTables, "csv": CsvTables, "jsonl": JsonLines}
 TOLD = 100
 """Damages that the manifest lists."""
 
@@ -62,6 +86,7 @@ class _Made:
     tables: tuple[ExportedTable, ...]
     statements: Statements
     damages: tuple[Damage, ...]
+    not_kept: int
 
 
 def _write(store: OpenedStore, target: Target, file_format: str, *, jobs: int, progress: Progress) -> _Made:
@@ -73,18 +98,29 @@ def _write(store: OpenedStore, target: Target, file_format: str, *, jobs: int, p
     with explained("write", schema):
         schema.write_text(statements.text, encoding="utf-8")
     tables: list[ExportedTable] = []
+    not_kept = 0
     for side in Side:
         layout = planned(reader, side, jobs=jobs, progress=progress)
         writer = WRITERS[file_format](layout, target.stage)
+        rows = 0
         progress.begin(f"writing the {side.value}", _bytes(reader, side))
         try:
             for part in read_parts(reader, layout, damages, jobs=jobs, progress=progress):
                 writer.write(part)
+                rows += part.rows.num_rows
         finally:
             writer.close()
             progress.end()
+        if rows != sum(table.rows for table in layout.tables):
+            raise IntegrityError("the store changed while it was read", remedy="See that no server runs on it.")
+        not_kept += writer.not_kept
         tables += [_told(table, writer.files(table)) for table in layout.tables]
-    return _Made(tuple(tables), statements, (*reader.token_damages, *damages))
+    if file_format == "csv":
+        files = {side: [name for one in tables if one.kind == side.value for name in one.files] for side in Side}
+        arguments = target.stage / ARGUMENTS
+        with explained("write", arguments):
+            arguments.write_text(import_arguments(files), encoding="utf-8")
+    return _Made(tuple(tables), statements, (*reader.token_damages, *damages), not_kept)
 
 
 def planned(reader: GraphReader, side: Side, *, jobs: int, progress: Progress) -> Layout:
@@ -127,6 +163,7 @@ def _report(store: OpenedStore, target: Target, file_format: str, made: _Made, *
         tables=made.tables,
         constraints=len(made.statements.constraints),
         indexes=len(made.statements.indexes),
+        not_kept=made.not_kept,
         schema_left_out=made.statements.not_written,
         size_bytes=target.size,
         whole=not made.damages,
