@@ -87,7 +87,7 @@ def test_tables_beyond_the_open_files_and_the_memory_come_out_whole(
     for name, value in (("OPEN_FILES", 2), ("WAITING_BYTES", 1500), ("GROUP_ROWS", 50)):
         monkeypatch.setattr(parquet, name, value)
     monkeypatch.setattr("neokeep.export.survey.RECORDS_AT_ONCE", 500)
-    monkeypatch.setattr("neokeep.export.batches.RECORDS_AT_ONCE", 500)
+    monkeypatch.setattr("neokeep.export.texts.MOST_BYTES", 2000)
     found = api.export(subject, tmp_path / "found")
     assert found.tables == expected.tables
     for table in expected.tables:

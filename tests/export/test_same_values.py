@@ -144,6 +144,12 @@ def test_a_whole_store_is_exported_as_it_is_read(pages: DirectoryPages, side: Si
     assert texts(found) == texts(one_by_one(reader, side))
 
 
+def has_a_key_twice(batch: Any) -> bool:
+    """Tell whether damage gave an entity two values of one key: the reader knows one of them, a table may have both."""
+    blocks = batch.properties.blocks
+    return len(set(zip(blocks.chain.tolist(), blocks.key.tolist(), strict=True))) < len(blocks)
+
+
 places = st.dictionaries(
     st.tuples(st.sampled_from([FILES[store] for store in Store]), st.integers(0, 40_000)),
     st.integers(0, 255),
@@ -170,5 +176,5 @@ def test_damage_is_told_by_both_and_what_is_whole_is_the_same(
         assert {(damage.code, damage.store, damage.record) for damage in damages} == told
         expected = one_by_one(reader, side)
         assert found.keys() == expected.keys()
-        if not told:
+        if not told and not any(has_a_key_twice(batch) for batch in batches):
             assert texts(found) == texts(expected)

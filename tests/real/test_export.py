@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 VERSION = "5.26.30"
-STEPS = 30
-VALUES = 300
+STEPS = 10
+VALUES = 200
 SECOND = 10**9
 SCHEMA = (
     "CREATE CONSTRAINT `odd ``name` FOR (v:Value) REQUIRE (v.number, v.`other key`) IS UNIQUE",
@@ -99,7 +99,7 @@ def source(tmp_path_factory: pytest.TempPathFactory, quick_java: None) -> Source
     ):
         for statement in SCHEMA:
             session.run(statement).consume()
-        rows = [{"number": number, f"v{number % 7}": value} for number, value in enumerate(made_values()[:VALUES])]
+        rows = [{"number": number, f"v{number % 2}": value} for number, value in enumerate(made_values()[:VALUES])]
         for number, hard in enumerate(HARD):
             rows.append({"number": 100_000 + number, **hard})
         session.run("UNWIND $rows AS row CREATE (n:Value) SET n = row", rows=rows[: -len(HARD)]).consume()

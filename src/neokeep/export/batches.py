@@ -13,7 +13,8 @@ from neokeep.export.entities import Entities, ranges, read_entities
 from neokeep.export.kinds import Type
 from neokeep.export.parallel import in_order
 from neokeep.export.properties import Found, find_properties, slots_of, types_of
-from neokeep.export.survey import RECORDS_AT_ONCE
+from neokeep.export.survey import records_at_once
+from neokeep.export.texts import TooMuch
 from neokeep.export.values import positions, tell_unreadable, values_of
 from neokeep.neo4j.store.kernels import order_by
 
@@ -49,11 +50,27 @@ def read_parts(
 ) -> Iterator[Part]:
     """Read all rows of the tables of a layout, or some columns of them; what is damaged is told, and null."""
     store = reader.tables[layout.side.store]
-    units = [partial(_read, reader, layout, columns, *one) for one in ranges(store, RECORDS_AT_ONCE)]
+    units = [
+        partial(_read_whole, reader, layout, columns, *one)
+        for one in ranges(store, records_at_once(reader, layout.side))
+    ]
     for parts, met in in_order(units, jobs):
         damages.extend(met)
-        progress.advance(RECORDS_AT_ONCE * store.geometry.record_bytes)
+        progress.advance(store.count * store.geometry.record_bytes // len(units))
         yield from parts
+
+
+def _read_whole(
+    reader: GraphReader, layout: Layout, columns: Columns | None, start: int, stop: int
+) -> tuple[list[Part], list[Damage]]:
+    """Read a range, or both halves of it one after the other where its values take too much memory."""
+    try:
+        return _read(reader, layout, columns, start, stop)
+    except TooMuch:
+        middle = (start + stop) // 2
+        first, told = _read_whole(reader, layout, columns, start, middle)
+        second, more = _read_whole(reader, layout, columns, middle, stop)
+        return first + second, told + more
 
 
 def _read(

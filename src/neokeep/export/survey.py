@@ -16,6 +16,7 @@ from neokeep.export.entities import Side, Tokens, ranges, read_entities
 from neokeep.export.kinds import BITS
 from neokeep.export.parallel import in_order
 from neokeep.export.properties import find_properties, slots_of, types_of
+from neokeep.neo4j.recovery.layout import Store
 
 if TYPE_CHECKING:
     from neokeep.neo4j.store.graph import GraphReader
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from neokeep.progress import Progress
 
 RECORDS_AT_ONCE = 64 * 1024
+BYTES_AT_ONCE = 64 * 1024 * 1024
+_LEAST_AT_ONCE = 256
 _KEY_BITS = 24
 
 
@@ -39,9 +42,9 @@ def survey(reader: GraphReader, side: Side, *, jobs: int, progress: Progress) ->
     table = reader.tables[side.store]
     rows: Counter[Tokens] = Counter()
     values: dict[Tokens, Counter[tuple[int, int]]] = {}
-    units = [partial(_survey, reader, side, *one) for one in ranges(table, RECORDS_AT_ONCE)]
+    units = [partial(_survey, reader, side, *one) for one in ranges(table, records_at_once(reader, side))]
     for tables, counts, slots, times in in_order(units, jobs):
-        progress.advance(RECORDS_AT_ONCE * table.geometry.record_bytes)
+        progress.advance(table.count * table.geometry.record_bytes // len(units))
         for tokens, count in zip(tables, counts.tolist(), strict=True):
             rows[tokens] += count
             values.setdefault(tokens, Counter())
@@ -49,6 +52,14 @@ def survey(reader: GraphReader, side: Side, *, jobs: int, progress: Progress) ->
             group, key = slot >> _KEY_BITS + BITS, slot >> BITS & (1 << _KEY_BITS) - 1
             values[tables[group]][key, slot & (1 << BITS) - 1] += number
     return {tokens: Surveyed(rows[tokens], dict(own)) for tokens, own in values.items()}
+
+
+def records_at_once(reader: GraphReader, side: Side) -> int:
+    """Decide how many records to read together: fewer where texts and arrays are long for the number of records."""
+    heavy = (reader.tables[store] for store in (Store.STRINGS, Store.ARRAYS))
+    size = sum(table.count * table.geometry.record_bytes for table in heavy)
+    average = size // max(1, reader.tables[side.store].count)
+    return max(_LEAST_AT_ONCE, min(RECORDS_AT_ONCE, BYTES_AT_ONCE // max(1, average)))
 
 
 def _survey(

@@ -29,6 +29,32 @@ if TYPE_CHECKING:
 
 _BAD = -1
 
+MOST_BYTES = 64 * 1024 * 1024
+"""Texts and arrays of one range of records that are decoded at once, unless they are of one node or relationship."""
+
+
+class TooMuch(Exception):
+    """The values of a range of records take too much memory: it has to be read in smaller parts."""
+
+
+class Weighed:
+    """Counts the bytes of dynamic records as they are read; see Met in chains.py."""
+
+    def __init__(self, found: Found, tables: Mapping[Store, RecordTable]) -> None:
+        self._several = bool(len(found)) and bool((found.row != found.row[0]).any())
+        self._tables = tables
+        self._bytes = 0
+
+    def __call__(self, store: Store, ids: Numbers) -> None:
+        """Take records into account.
+
+        Raises:
+            TooMuch: they are too many.
+        """
+        self._bytes += len(ids) * self._tables[store].geometry.record_bytes
+        if self._several and self._bytes > MOST_BYTES:
+            raise TooMuch
+
 
 def texts_of(found: Found, tables: Mapping[Store, RecordTable], damages: list[Damage]) -> pa.LargeStringArray:
     """Decode texts of all kinds; null where one is damaged, which is told."""
@@ -39,7 +65,7 @@ def texts_of(found: Found, tables: Mapping[Store, RecordTable], damages: list[Da
     measure_texts(longs, np.ascontiguousarray(found.place[short]), measured)
     lengths[short] = measured
     far = np.flatnonzero(found.kind == Kind.STRING)
-    pieces, own = _pieces(tables[Store.STRINGS], found[far].bits(28, 36))
+    pieces, own = _pieces(tables, found[far].bits(28, 36), Weighed(found, tables))
     lengths[far] = own
     ends = np.cumsum(np.maximum(lengths, 0))
     starts = ends - np.maximum(lengths, 0)
@@ -61,7 +87,7 @@ def texts_of(found: Found, tables: Mapping[Store, RecordTable], damages: list[Da
 
 
 def _pieces(
-    table: RecordTable, heads: Numbers
+    tables: Mapping[Store, RecordTable], heads: Numbers, weighed: Weighed
 ) -> tuple[list[tuple[Numbers, Numbers, Numbers, NDArray[np.uint8]]], Numbers]:
     """Read dynamic chains: of each level the rows, where their pieces begin, how long they are, and their bytes.
 
@@ -70,7 +96,9 @@ def _pieces(
     parts, lengths = [], np.zeros(len(heads), np.int64)
     rows, ids, first, read = np.arange(len(heads)), heads, True, 0
     while len(rows):
+        table = tables[Store.STRINGS]
         read += len(rows)
+        weighed(table.store, ids)
         found = records.dynamic(table.at(ids))
         size = found.data.shape[1]
         more = found.next != NONE

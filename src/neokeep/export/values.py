@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from neokeep.export.kinds import EMPTY_LIST, LIST, Type, arrow_type
 from neokeep.export.properties import day_numbers
-from neokeep.export.texts import texts_of
+from neokeep.export.texts import Weighed, texts_of
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store.blocks import Decoder
 from neokeep.neo4j.store.damage import Code, Damage
@@ -171,7 +171,7 @@ _REGULAR: dict[int, Callable[[Found], bool]] = {
 
 def _one_by_one(kind: int, found: Found, tables: Mapping[Store, RecordTable], damages: list[Damage]) -> pa.Array:
     values: list[Any] = [None] * len(found)
-    for column in Decoder(tables).columns(found.blocks(), damages):
+    for column in Decoder(tables, met=Weighed(found, tables)).columns(found.blocks(), damages):
         for row, value in zip(column.rows.tolist(), column.values, strict=True):
             values[row] = value
     if kind == EMPTY_LIST:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from neokeep import api
 from neokeep.lab.bench_archive import incremental, recovery_point
 from neokeep.lab.bench_artifacts import dump_and_load
+from neokeep.lab.bench_export import export
 from neokeep.lab.bench_log import boundary_scan
 from neokeep.lab.bench_recovery import recovery
 from neokeep.lab.bench_repository import million_blocks, throughput
@@ -54,6 +55,7 @@ def main() -> int:
         throughput(server, folder)
         million_blocks(VERSION, folder)
         dump_and_load(server, folder / "archives")
+        export(server, folder / "export")
         restored = _writers(folder)
         incremental(restored, folder)
         recovery_point(VERSION, folder)
