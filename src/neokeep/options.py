@@ -9,6 +9,7 @@ from __future__ import annotations
 from neokeep.artifact.options import OPTIONS as OF_ARCHIVES
 from neokeep.consistency.options import OPTIONS as OF_CHECKS
 from neokeep.encryption.options import KEYS, of_keys
+from neokeep.export.options import OPTIONS as OF_EXPORTS
 from neokeep.graph.options import CHECKED, of_graphs
 from neokeep.option import (
     CHOICE,
@@ -46,7 +47,7 @@ OPENS = ("key add", "key remove", "key change-passphrase")
 KEY = ("key generate", "key list", *OPENS)
 ARCHIVES = ("inspect", "load", "dump", "ingest")
 CHECKS = ("check-consistency",)
-READS = (*CHECKS, "stats")
+READS = (*CHECKS, "stats", "export", "sql")
 USES_A_REPOSITORY = (*WORK, *READS, "dump", "ingest", *KEY[1:])
 REACHES_A_STORAGE = (*USES_A_REPOSITORY, "inspect", "load")
 OPENS_A_REPOSITORY = (*WORK, *READS, "dump", "ingest", *OPENS)
@@ -322,6 +323,7 @@ OPTIONS: tuple[Option, ...] = (
     *of_graphs(READS),
     *CHECKED,
     *OF_CHECKS,
+    *OF_EXPORTS,
     *OF_SERVER_FILES,
     *OF_STATISTICS,
     Option(

@@ -66,6 +66,8 @@ FUNCTIONS = (
     ("neokeep.check.check", "run_check"),
     ("neokeep.consistency.check", "check"),
     ("neokeep.statistics.stats", "describe_graph"),
+    ("neokeep.export.run", "export"),
+    ("neokeep.export.sql", "run_sql"),
     ("neokeep.repository.expire", "expire"),
     ("neokeep.repository.collect", "collect"),
     ("neokeep.repository.holds", "place_hold"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli import archives, samples, server_files
+from cli import archives, exports, samples, server_files
 from helpers import statistics_report
 from neokeep.errors import RepositoryError
 
@@ -65,6 +65,14 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
         24,
     ),
     ("stats", "stats neo4j --backup L --repo /r", {"describe_graph": statistics_report.SHORT}, 0),
+    ("export", "export neo4j --home /h --to-path /graph", {"export": exports.EXPORTED}, 0),
+    (
+        "export@a-graph-that-is-not-whole",
+        "export neo4j --backup L --repo /r --to-path /graph",
+        {"export": exports.EXPORTED_IN_PART},
+        24,
+    ),
+    ("sql", "sql neo4j --home /h --query SELECT", {"run_sql": exports.ANSWERED}, 0),
     ("expire", f"expire --repo /r {RULE}", {"expire": samples.EXPIRED, "collect": samples.COLLECTED}, 0),
     ("expire@dry-run", f"expire --repo /r --dry-run {RULE}", {"expire": samples.WOULD_EXPIRE}, 0),
     ("collect", "collect --repo /r", {"collect": samples.COLLECTED}, 0),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -202,7 +203,7 @@ def test_the_help_of_every_command_has_an_example_that_parses(run: Run, command:
     assert command.examples
     for example in command.examples:
         assert example in shown
-        words = example.removeprefix(f"neokeep {command.name} ").split()
+        words = shlex.split(example.removeprefix(f"neokeep {command.name} "))
         assert build(command).make_context(command.word, words if words[0] != "neokeep" else []).params
 
 

@@ -23,6 +23,8 @@ from neokeep.api.backups import (
 )
 from neokeep.api.graphs import (
     check_consistency,
+    export,
+    sql,
     stats,
     subject,
 )
@@ -64,6 +66,7 @@ __all__ = [
     "diff_config",
     "dump",
     "expire",
+    "export",
     "find_source",
     "heal",
     "hold",
@@ -83,6 +86,7 @@ __all__ = [
     "release",
     "restore",
     "restore_server_files",
+    "sql",
     "stats",
     "subject",
     "verify",

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep.api.places import SILENT, address_of, find_source, optional_path, repository_at
-from neokeep.errors import UsageError
+from neokeep.errors import ConfigurationError, UsageError
 from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
     from neokeep.api.places import Directory
+    from neokeep.export.reports import ExportReport, SqlReport
     from neokeep.graph.subject import Subject
     from neokeep.progress import Progress
     from neokeep.reports import ConsistencyReport, StatisticsReport
     from neokeep.repository.repository import Repository
     from neokeep.storage.place import Place
+
+
+def require_extra(module: str, extra: str) -> None:
+    """Say what to install where a package that is an extra is missing."""
+    if find_spec(module) is None:
+        raise ConfigurationError(
+            f"this needs {module}, which is not installed", remedy=f"pip install 'neokeep[{extra}]'"
+        )
 
 
 def subject(
@@ -105,3 +115,32 @@ def stats(
     report = describe_graph(subject, most=most, progress=progress)
     write_page(report, Path(html_path))
     return report
+
+
+def export(
+    subject: Subject,
+    to_path: Directory,
+    *,
+    format: str = "parquet",  # noqa: A002
+    progress: Progress = SILENT,
+) -> ExportReport:
+    """Write the graph into a new directory, as `parquet`, `csv` or `jsonl`, and the schema as Cypher.
+
+    The report is the directory's manifest too; `whole` is false where the graph is damaged and values are missing.
+    """
+    require_extra("pyarrow", "export")
+    from neokeep.export.run import export as export_graph
+
+    return export_graph(subject, Path(to_path), format, progress=progress)
+
+
+def sql(subject: Subject, query: str, *, limit: int = 10_000, progress: Progress = SILENT) -> SqlReport:
+    """Run SQL, as DuckDB speaks it, over the graph: views `nodes`, `relationships`, and one for each label and type.
+
+    At most `limit` rows of the answer are given. No other file can be read or written from SQL.
+    """
+    for module in ("pyarrow", "duckdb"):
+        require_extra(module, "sql")
+    from neokeep.export.sql import run_sql
+
+    return run_sql(subject, query, limit=limit, progress=progress)

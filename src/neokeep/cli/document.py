@@ -18,6 +18,7 @@ from neokeep.cli import lab
 from neokeep.cli.main import MODULES, READER_GONE, commands_of
 from neokeep.config_file import SYSTEM_FILE
 from neokeep.errors import ERRORS
+from neokeep.export import reports as exports
 from neokeep.lab import recovery_report
 from neokeep.options import OPTIONS, options_of
 from neokeep.progress import Silent
@@ -46,6 +47,8 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "check": reports.CheckReport,
     "check-consistency": reports.ConsistencyReport,
     "stats": reports.StatisticsReport,
+    "export": exports.ExportReport,
+    "sql": exports.SqlReport,
     "expire": reports.ExpireReport,
     "hold": reports.HoldReport,
     "release": reports.HoldReport,
@@ -108,6 +111,8 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
     reports.DegreeBucket,
     reports.LargeNode,
     reports.StoreStatistics,
+    exports.ExportedTable,
+    exports.ExportedColumn,
     artifacts.ArtifactInfo,
     artifacts.ArtifactChain,
     artifacts.SkippedArchive,
@@ -116,8 +121,9 @@ PARTS: tuple[type[msgspec.Struct], ...] = (
 )
 FUNCTIONS = (
     api.init, api.open_repository, api.find_source, api.backup, api.archive, api.restore, api.info, api.log, api.verify,
-    api.subject, api.check_consistency, api.stats, api.check, api.expire, api.hold, api.release, api.collect,
-    api.rebuild_index, api.key_list, api.key_add, api.key_remove, api.key_change_passphrase, api.key_generate,
+    api.subject, api.check_consistency, api.stats, api.export, api.sql, api.check, api.expire, api.hold, api.release,
+    api.collect, api.rebuild_index, api.key_list, api.key_add, api.key_remove, api.key_change_passphrase,
+    api.key_generate,
     api.dump, api.load, api.ingest, api.inspect, api.restore_server_files, api.diff_config,
 )  # fmt: skip
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 MODULES = (
     "init", "backup", "archive", "restore", "consolidate", "info", "log", "verify", "check", "check-consistency",
-    "stats", "expire", "hold", "release", "collect", "copy-backups", "heal", "rebuild-index", "dump", "load", "ingest",
-    "inspect", "diff-config", "key", "lab",
+    "stats", "export", "sql", "expire", "hold", "release", "collect", "copy-backups", "heal", "rebuild-index", "dump",
+    "load", "ingest", "inspect", "diff-config", "key", "lab",
 )  # fmt: skip
 READER_GONE = 128 + signal.SIGPIPE
 

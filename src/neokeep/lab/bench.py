@@ -20,6 +20,7 @@ from neokeep import api
 from neokeep.lab.bench_archive import incremental, recovery_point
 from neokeep.lab.bench_artifacts import dump_and_load
 from neokeep.lab.bench_consistency import consistency
+from neokeep.lab.bench_export import export
 from neokeep.lab.bench_log import boundary_scan
 from neokeep.lab.bench_recovery import recovery
 from neokeep.lab.bench_repository import million_blocks, throughput
@@ -58,6 +59,7 @@ def main() -> int:
         dump_and_load(server, folder / "archives")
         graph_statistics(server)
         consistency(server, folder / "consistency")
+        export(server, folder / "export")
         restored = _writers(folder)
         incremental(restored, folder)
         recovery_point(VERSION, folder)

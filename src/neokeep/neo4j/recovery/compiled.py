@@ -36,6 +36,9 @@ Output = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 Rows = NDArray[np.int64]
 """Numbers in rows and columns."""
+Longs = NDArray[np.uint64]
+"""Longs of property records, a row of four each."""
+ByteRows = NDArray[np.uint8]
 
 _PACKAGE = Path(__file__).parents[2]
 SOURCES = (
@@ -50,6 +53,7 @@ SOURCES = (
     "neo4j.recovery.layout",
     "neo4j.recovery.pages",
     "neo4j.recovery.walk",
+    "neo4j.store.kernels",
 )
 """Modules below neokeep that compiled code is made from."""
 _TYPES = {
@@ -60,6 +64,8 @@ _TYPES = {
     "Output": types.Array(types.uint8, 1, "C"),
     "Numbers": types.Array(types.int64, 1, "C"),
     "Rows": types.Array(types.int64, 2, "C"),
+    "Longs": types.Array(types.uint64, 2, "C"),
+    "ByteRows": types.Array(types.uint8, 2, "C"),
 }
 
 

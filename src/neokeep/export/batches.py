@@ -1,0 +1,206 @@
+"""The second pass: record batches of tables, made from ranges of records on several threads, in the order of ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from neokeep.export.entities import Entities, ranges, read_entities
+from neokeep.export.kinds import Type
+from neokeep.export.parallel import in_order
+from neokeep.export.properties import Found, find_properties, slots_of, types_of
+from neokeep.export.survey import records_at_once
+from neokeep.export.texts import TooMuch
+from neokeep.export.values import positions, tell_unreadable, values_of
+from neokeep.neo4j.store.kernels import order_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from neokeep.export.plan import Layout, Table
+    from neokeep.neo4j.store.damage import Damage
+    from neokeep.neo4j.store.graph import GraphReader
+    from neokeep.neo4j.store.pages import Flags, Numbers
+    from neokeep.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of one table, by its number in the layout."""
+
+    table: int
+    rows: pa.RecordBatch
+
+
+Columns = frozenset[str]
+
+
+def read_parts(
+    reader: GraphReader,
+    layout: Layout,
+    damages: list[Damage],
+    *,
+    jobs: int,
+    progress: Progress,
+    columns: Columns | None = None,
+) -> Iterator[Part]:
+    """Read all rows of the tables of a layout, or some columns of them; what is damaged is told, and null."""
+    store = reader.tables[layout.side.store]
+    units = [
+        partial(_read_whole, reader, layout, columns, *one)
+        for one in ranges(store, records_at_once(reader, layout.side))
+    ]
+    for parts, met in in_order(units, jobs):
+        damages.extend(met)
+        progress.advance(store.count * store.geometry.record_bytes // len(units))
+        yield from parts
+
+
+def _read_whole(
+    reader: GraphReader, layout: Layout, columns: Columns | None, start: int, stop: int
+) -> tuple[list[Part], list[Damage]]:
+    """Read a range, or both halves of it one after the other where its values take too much memory."""
+    try:
+        return _read(reader, layout, columns, start, stop)
+    except TooMuch:
+        middle = (start + stop) // 2
+        first, told = _read_whole(reader, layout, columns, start, middle)
+        second, more = _read_whole(reader, layout, columns, middle, stop)
+        return first + second, told + more
+
+
+def _read(
+    reader: GraphReader, layout: Layout, columns: Columns | None, start: int, stop: int
+) -> tuple[list[Part], list[Damage]]:
+    damages: list[Damage] = []
+    entities = read_entities(reader.tables, layout.side, start, stop, damages)
+    numbers = np.array([layout.numbers.get(tokens, -1) for tokens in entities.tables], np.int64)
+    groups = numbers[entities.groups] if len(numbers) else entities.groups
+    if (numbers < 0).any():
+        entities, groups = _only(entities, groups >= 0), groups[groups >= 0]
+    wanted = _wanted(layout, columns)
+    heads = entities.heads if wanted is None or wanted.any() else np.full(len(groups), -1, np.int64)
+    values = _Values.read(reader, layout, groups, find_properties(reader.tables, heads, damages), wanted, damages)
+    return list(_parts(layout, entities, groups, values, columns)), damages
+
+
+def _only(entities: Entities, chosen: Flags) -> Entities:
+    ends = tuple(one[chosen] for one in entities.ends)
+    return Entities(entities.ids[chosen], ends, entities.heads[chosen], entities.groups[chosen], entities.tables)
+
+
+def _wanted(layout: Layout, columns: Columns | None) -> Flags | None:
+    """Tell the slots whose columns are asked for."""
+    if columns is None:
+        return None
+    names = [layout.tables[table].columns[place].name for table, place in zip(layout.table, layout.column, strict=True)]
+    return np.array([name in columns for name in names], np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """Decoded values: of each slot the rows of the entities, and an array."""
+
+    rows: dict[int, Numbers]
+    arrays: dict[int, pa.Array]
+
+    @classmethod
+    def read(
+        cls, reader: GraphReader, layout: Layout, groups: Numbers, found: Found, wanted: Flags | None,
+        damages: list[Damage],
+    ) -> _Values:  # fmt: skip
+        types = types_of(found, reader.tables)
+        unreadable = np.flatnonzero(types == 0)
+        if len(unreadable):
+            tell_unreadable(found[unreadable], reader.tables, damages)
+        slots = slots_of(groups, found, types)
+        places = np.searchsorted(layout.slots, slots)
+        known = types > 0
+        if len(layout.slots):
+            known &= layout.slots[np.minimum(places, len(layout.slots) - 1)] == slots
+        if wanted is not None:
+            known[known] = wanted[places[known]]
+        if not known.all():
+            found, places = found[known], places[known]
+        rows: dict[int, Numbers] = {}
+        arrays: dict[int, pa.Array] = {}
+        order, edges = _ordered(places, len(layout.slots))
+        present = np.flatnonzero(np.diff(edges))
+        for kind in np.unique(layout.kinds[present]).tolist():
+            own = present[layout.kinds[present] == kind]
+            chosen = np.concatenate([order[edges[slot] : edges[slot + 1]] for slot in own.tolist()])
+            part, at = found[chosen], 0
+            array = values_of(kind, part, reader.tables, damages)
+            for slot in own.tolist():
+                count = int(edges[slot + 1] - edges[slot])
+                rows[slot], arrays[slot] = part.row[at : at + count], array.slice(at, count)
+                at += count
+        return cls(rows, arrays)
+
+
+def _ordered(slots: Numbers, count: int) -> tuple[Numbers, Numbers]:
+    """Order elements by their slots: their places, and where each slot begins and the last one ends."""
+    edges = np.concatenate([[0], np.cumsum(np.bincount(slots, minlength=count))])
+    order = np.empty(len(slots), np.int64)
+    order_by(np.ascontiguousarray(slots), edges[:-1].copy(), order)
+    return order, edges
+
+
+def _parts(
+    layout: Layout, entities: Entities, groups: Numbers, values: _Values, columns: Columns | None
+) -> Iterator[Part]:
+    order, edges = _ordered(groups, len(layout.tables))
+    ranks = np.empty(len(groups), np.int64)
+    ranks[order] = np.arange(len(groups)) - edges[groups[order]]
+    slots: dict[int, list[int]] = {}
+    for slot in values.rows:
+        slots.setdefault(int(layout.table[slot]), []).append(slot)
+    for number in np.flatnonzero(np.diff(edges)).tolist():
+        chosen = order[edges[number] : edges[number + 1]]
+        by_column: dict[int, list[int]] = {}
+        for slot in slots.get(number, []):
+            by_column.setdefault(int(layout.column[slot]), []).append(slot)
+        table = layout.tables[number]
+        arrays = _own(layout, table, entities, chosen, columns)
+        for place, column in enumerate(table.columns):
+            if columns is None or column.name in columns:
+                arrays[column.name] = _column(
+                    values, by_column.get(place, []), ranks, len(chosen), column.kind, column.type
+                )
+        fields = [table.schema.field(name) for name in arrays]
+        yield Part(number, pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields)))
+
+
+def _own(
+    layout: Layout, table: Table, entities: Entities, chosen: Numbers, columns: Columns | None
+) -> dict[str, pa.Array]:
+    found: dict[str, pa.Array] = {}
+    for name in table.own:
+        if columns is not None and name not in columns and name != "id":
+            continue
+        if name == "id":
+            found[name] = pa.array(entities.ids[chosen])
+        elif name in {"start", "end"}:
+            found[name] = pa.array(entities.ends[name == "end"][chosen])
+        else:
+            words = [list(layout.words[tokens]) if tokens in layout.words else [] for tokens in entities.tables]
+            kind = table.schema.field(name).type
+            own = words if name == "labels" else [one[0] if one else None for one in words]
+            found[name] = pa.array(own, kind).take(pa.array(entities.groups[chosen]))
+    return found
+
+
+def _column(values: _Values, slots: list[int], ranks: Numbers, count: int, kind: int, type_: pa.DataType) -> pa.Array:
+    if not slots:
+        return pa.nulls(count, type_)
+    parts = [values.arrays[slot].cast(type_) for slot in slots]
+    array = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+    taken = positions(ranks[np.concatenate([values.rows[slot] for slot in slots])], count)
+    if taken is not None:
+        array = array.take(taken)
+    assert kind != Type.STRING or array.type == pa.string()
+    return array

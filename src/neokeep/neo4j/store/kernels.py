@@ -1,0 +1,152 @@
+"""Compiled: finding property blocks in records, and laying texts out as UTF-8 in one buffer.
+
+Nothing here tells damage. What is irregular is only marked, and left to blocks.py and chains.py, which say what is
+wrong with it. Layouts: docs/neo4j-formats.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neokeep.neo4j.recovery.compiled import ByteRows, Longs, Numbers, Output, compiled, compiled_part
+from neokeep.neo4j.store.texts import ALPHABETS, FIRST_BIT, LATIN_1, NO_CHARACTER, UTF_8
+
+_ENCODINGS = 13
+_WIDTHS = np.array(
+    [(len(ALPHABETS[number]) - 1).bit_length() if number in ALPHABETS else 8 for number in range(_ENCODINGS)], np.int64
+)
+_CHARACTERS = np.zeros((_ENCODINGS, 256), np.int64)
+for _encoding, _letters in ALPHABETS.items():
+    _CHARACTERS[_encoding, : len(_letters)] = [ord(letter) for letter in _letters]
+_CHARACTERS[LATIN_1] = np.arange(256)
+_BAD = -1
+
+
+@compiled_part
+def _block_longs(first: int) -> int:
+    """Count the longs of a property block by its first one; see meaning.block_longs."""
+    kind, value = first >> 24 & 15, first >> 28 & 0xF_FFFF_FFFF
+    low = value & 15
+    count = 1
+    if kind == 8 or (kind == 6 and value & 1 == 0):
+        count = 2
+    elif kind == 11:
+        encoding = value & 31
+        width = _WIDTHS[encoding] if encoding < _ENCODINGS else 8
+        count = (FIRST_BIT + (value >> 5 & 63) * width + 63) // 64
+    elif kind == 12:
+        bits = value >> 10 & 63
+        count = (44 + (value >> 4 & 63) * (64 if bits == 0 else bits) + 63) // 64
+    elif kind == 13:
+        count = 1 + (value >> 4 & 15)
+    elif kind == 14:
+        if low <= 2:
+            count = 1 if value >> 4 & 1 else 2
+        elif low == 3 or low == 4:
+            count = 2
+        elif low == 5:
+            count = 3
+        elif low == 6:
+            count = 4
+    return count
+
+
+@compiled
+def find_blocks(longs: Longs, chains: Numbers, chain: Numbers, code: Numbers, place: Numbers) -> int:
+    """Find the blocks of records (`longs`), each of one of `chains`; as many as there are are counted.
+
+    Of each block it writes the chain, the key times 16 and the kind, and the place of its first long among all. The
+    number is negative, and one more, where a block is longer than its record: that one is left out.
+    """
+    found, irregular = 0, False
+    for record in range(len(longs)):
+        step = 0
+        while step < 4:
+            first = np.int64(longs[record, step])
+            if first >> 24 & 15 == 0:
+                break
+            count = _block_longs(first)
+            if step + count <= 4:
+                chain[found] = chains[record]
+                code[found] = (first & 0xFF_FFFF) << 4 | first >> 24 & 15
+                place[found] = 4 * record + step
+                found += 1
+            else:
+                irregular = True
+            step += count
+    return -found - 1 if irregular else found
+
+
+@compiled_part
+def _number(longs: Longs, place: int, first: int, width: int) -> int:
+    """Read a number of `width` bits, at most 8, that begins so many bits behind the begin of a block."""
+    at = place + first // 64
+    shift = first % 64
+    value = np.int64(longs[at // 4, at % 4] >> np.uint64(shift))
+    if shift + width > 64:
+        value &= (1 << (64 - shift)) - 1
+        value |= np.int64(longs[(at + 1) // 4, (at + 1) % 4]) << (64 - shift)
+    return value & ((1 << width) - 1)
+
+
+@compiled
+def measure_texts(longs: Longs, places: Numbers, lengths: Numbers) -> None:
+    """Give the bytes that each short text takes in UTF-8; -1 where it is none. Whether UTF-8 is UTF-8 is not seen."""
+    for row in range(len(places)):
+        place = places[row]
+        first = np.int64(longs[place // 4, place % 4])
+        encoding, count = first >> 28 & 31, first >> 33 & 63
+        if encoding >= _ENCODINGS or FIRST_BIT + count * _WIDTHS[encoding] > 64 * (4 - place % 4):
+            lengths[row] = _BAD
+            continue
+        length = count
+        if encoding != UTF_8:
+            for step in range(count):
+                value = _number(longs, place, FIRST_BIT + step * _WIDTHS[encoding], _WIDTHS[encoding])
+                letter = _CHARACTERS[encoding, value]
+                if letter >= 128:
+                    length += 1
+                elif letter == NO_CHARACTER and encoding != LATIN_1:
+                    length = _BAD
+                    break
+        lengths[row] = length
+
+
+@compiled
+def write_texts(longs: Longs, places: Numbers, lengths: Numbers, starts: Numbers, out: Output) -> None:
+    """Write short texts that measure_texts has measured, each where it starts."""
+    for row in range(len(places)):
+        place, at = places[row], starts[row]
+        first = np.int64(longs[place // 4, place % 4])
+        encoding, count = first >> 28 & 31, first >> 33 & 63
+        if lengths[row] < 0:
+            continue
+        width = _WIDTHS[encoding]
+        for step in range(count):
+            value = _number(longs, place, FIRST_BIT + step * width, width)
+            letter = value if encoding == UTF_8 else _CHARACTERS[encoding, value]
+            if letter < 128 or encoding == UTF_8:
+                out[at] = np.uint8(letter)
+                at += 1
+            else:
+                out[at] = np.uint8(0xC0 | letter >> 6)
+                out[at + 1] = np.uint8(0x80 | letter & 63)
+                at += 2
+
+
+@compiled
+def copy_pieces(data: ByteRows, lengths: Numbers, starts: Numbers, out: Output) -> None:
+    """Copy the first bytes of each row to where they start."""
+    for row in range(len(data)):
+        at = starts[row]
+        for step in range(lengths[row]):
+            out[at + step] = data[row, step]
+
+
+@compiled
+def order_by(slots: Numbers, edges: Numbers, order: Numbers) -> None:
+    """Order elements by their slots, those of one slot as they come: `edges` are where each slot begins, and change."""
+    for row in range(len(slots)):
+        slot = slots[row]
+        order[edges[slot]] = row
+        edges[slot] += 1
