@@ -15,6 +15,7 @@ from helpers.breaking_trees import TREE_BREAKINGS, TreeBreaker, TreeBreaking
 from helpers.breakings_of_trees import NODES
 from helpers.flipped import FlippedPages
 from helpers.indexed_store import VERSIONS, unpack
+from neokeep.consistency import property_indexes, token_indexes
 from neokeep.consistency.codes import CODES, TREE_KINDS
 from neokeep.consistency.derived import APPLIED, check_derived
 from neokeep.consistency.label_sets import LabelSets
@@ -23,9 +24,12 @@ from neokeep.consistency.state import State, look_over
 from neokeep.consistency.tallies import Tally
 from neokeep.consistency.tree_reading import ascending
 from neokeep.errors import IntegrityError
+from neokeep.neo4j.recovery.layout import Store
+from neokeep.neo4j.store import damage
 from neokeep.neo4j.store.graph import GraphReader
 from neokeep.neo4j.store.pages import DirectoryPages
 from neokeep.neo4j.store.tree_layouts import COUNTS_FILE, DEGREES_FILE
+from neokeep.neo4j.store.values import Kind
 from neokeep.progress import Silent
 
 if TYPE_CHECKING:
@@ -112,6 +116,56 @@ def test_no_damage_makes_a_check_crash_or_endless(
     except IntegrityError:
         return
     assert set(found.counts) <= set(CODES)
+
+
+IN_PARTS = (
+    "an index does not hold a node",
+    "an index holds a node under another number",
+    "an index holds a node twice",
+    "a relationship has another value than in the index",
+    "a node is not in the index of its label",
+)
+
+
+def test_indexes_that_differ_are_joined_in_parts_with_the_same_outcome(
+    pages: DirectoryPages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaker = TreeBreaker(pages)
+    for broken in TREE_BREAKINGS:
+        if broken.name in IN_PARTS:
+            broken.apply(breaker)
+    whole = check(FlippedPages(pages, breaker.flips)).findings
+    monkeypatch.setattr(property_indexes, "_TOGETHER", 100)
+    monkeypatch.setattr(token_indexes, "_TOGETHER", 1)
+    monkeypatch.setattr(token_indexes, "AT_ONCE", 7)
+    parts = check(FlippedPages(pages, breaker.flips)).findings
+    assert whole.counts == parts.counts
+    assert set(whole.kept) == set(parts.kept)
+    assert len(whole.kept) >= len(IN_PARTS)
+
+
+def retyped(breaker: TreeBreaker, kind: int) -> str:
+    """Make a number that an index holds a value of another type; gives the file of the index."""
+    found = list(breaker.keys("bulk_key"))[20]
+    record = int(breaker.nodes.property[found.entity])
+    (key,) = (token for token, name in breaker.reader.tokens(Store.PROPERTY_KEY).items() if name == "key")
+    place = next(at for at in range(4) if int(breaker.properties.longs[record, at]) & 0xFFFFFF == key)
+    breaker.block(record, place, lambda long: long & ~(15 << 24) | kind << 24)
+    return found.file
+
+
+def test_values_of_types_whose_keys_were_never_seen_are_not_compared(pages: DirectoryPages) -> None:
+    breaker = TreeBreaker(pages)
+    retyped(breaker, Kind.INTEGER)
+    assert check(FlippedPages(pages, breaker.flips)).findings.kept == []
+
+
+def test_an_index_whose_values_cannot_be_read_is_left_out(pages: DirectoryPages) -> None:
+    breaker = TreeBreaker(pages)
+    file = retyped(breaker, 15)
+    checked = check(FlippedPages(pages, breaker.flips))
+    assert set(checked.findings.counts) == {damage.Code.PROPERTY_VALUE}
+    assert (file, "values that it has to hold cannot be read") in {(one.part, one.why) for one in checked.left_out}
 
 
 @pytest.mark.parametrize(
