@@ -288,7 +288,8 @@ def two_people_have_one_number(broken: Breaker) -> Expected:
 def a_person_lacks_a_number_that_it_has_to_have(broken: Breaker) -> Expected:
     constraint_is(broken, "EXISTS")
     node, record, place = numbered_person(broken, 9)
-    broken.block(record, place, lambda long: long & ~0xFFFFFF)
+    (other,) = (token for token, name in broken.reader.tokens(Store.PROPERTY_KEY).items() if name == "since")
+    broken.block(record, place, lambda long: long & ~0xFFFFFF | other)
     return Code.CONSTRAINT_EXISTENCE, NODE, node
 
 
@@ -310,7 +311,7 @@ def a_number_has_to_be_a_text(broken: Breaker) -> Expected:
     broken.put(Store.ARRAYS, array, 8, content)
     record, place = word_of(broken, key)
     broken.block(record, place, lambda _: array << 28 | 10 << 24 | key)
-    # What was the second long of the text is a flag now: blocks follow on one another.
-    broken.block(record, place + 1, lambda _: 1 << 24 | keys["yes"])
+    # What was the second long of the text is a flag now, since blocks follow on one another; nobody asks for it.
+    broken.block(record, place + 1, lambda _: 1 << 24 | keys["__org.neo4j.SchemaRule.indexProviderVersion"])
     node, _, _ = numbered_person(broken, 9)
     return Code.CONSTRAINT_TYPE, NODE, node

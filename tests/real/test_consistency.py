@@ -43,6 +43,7 @@ TOLD_BY_BOTH = (
     "a relationship in the middle says that it is the first",
     "a chain of properties goes through a free record",
     "a node has an unknown label",
+    "two people have one number",
 )
 TREES_TOLD_BY_BOTH = (
     "a count of nodes is one too many",
