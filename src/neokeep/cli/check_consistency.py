@@ -12,11 +12,15 @@ from neokeep.errors import InconsistentError
 from neokeep.units import format_count, format_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from neokeep.cli.page import Page
     from neokeep.reports import ConsistencyReport
 
 SHOWN = 5
 """Findings of a kind that the terminal shows."""
+NAMED = 3
+"""Parts that were left out for one reason, of which it names so many."""
 
 
 def run(call: Call) -> Outcome:
@@ -60,8 +64,8 @@ def show(report: ConsistencyReport, page: Page) -> None:
     elif report.ok:
         page.line()
         page.line("No inconsistencies that the log does not explain.")
-    for left_out in report.left_out:
-        page.line(f"Not looked at: {left_out.part}: {left_out.why}")
+    for line in not_looked_at(report):
+        page.line(line)
     for line in found_of(report, explained=False, most=SHOWN):
         page.line(line)
     if report.explained:
@@ -69,6 +73,16 @@ def show(report: ConsistencyReport, page: Page) -> None:
         page.line(explanation_of(report))
     for line in found_of(report, explained=True, most=SHOWN):
         page.line(line)
+
+
+def not_looked_at(report: ConsistencyReport) -> Iterator[str]:
+    """Give a line for each reason that parts were left out for, with the first of them."""
+    parts: dict[str, list[str]] = {}
+    for one in report.left_out:
+        parts.setdefault(one.why, []).append(one.part)
+    for why, named in parts.items():
+        more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+        yield f"Not looked at: {', '.join(named[:NAMED])}{more}: {why}"
 
 
 def _number(count: int) -> str:
