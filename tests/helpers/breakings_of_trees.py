@@ -115,6 +115,14 @@ def a_relationship_that_never_was_is_in_the_index_of_a_type(broken: TreeBreaker)
 
 
 @tree_breaking
+def the_first_entry_of_a_token_index_is_of_no_token(broken: TreeBreaker) -> Expected:
+    name = broken.token_index("NODE")
+    found = next(broken.entries(name, TOKENS))
+    broken.put_in(name, found.key_at, b"\xff\xff\xff\xff")
+    return Code.INDEX_EXTRA, name, found.page
+
+
+@tree_breaking
 def the_id_of_a_node_in_use_is_free(broken: TreeBreaker) -> Expected:
     name = f"{NODES}.id"
     for found in broken.entries(name, IDS):

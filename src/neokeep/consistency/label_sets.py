@@ -36,6 +36,7 @@ class LabelSets:
         self.damaged = False
         self._known: dict[Set, int] = {(): 0}
         self._fields: dict[int, int] = {0: 0}
+        self._with_label: dict[int, Flags] = {}
         self.counts, self.sums = np.zeros(1, np.int64), np.zeros(1, np.uint64)
         for batch in table.batches():
             held = columns.nodes(batch.records)
@@ -48,11 +49,9 @@ class LabelSets:
 
     def with_label(self, label: int) -> Flags:
         """Tell which sets have a label."""
-        return np.array([label in one for one in self.sets], np.bool_)
-
-    def labels(self) -> set[int]:
-        """Give all labels that a node has."""
-        return {label for one in self.sets for label in one}
+        if label not in self._with_label:
+            self._with_label[label] = np.array([label in one for one in self.sets], np.bool_)
+        return self._with_label[label]
 
     def _add(self, reader: GraphReader, ids: Numbers, fields: Numbers) -> None:
         sets = np.zeros(len(ids), np.int64)

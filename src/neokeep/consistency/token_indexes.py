@@ -57,12 +57,14 @@ def check_labels_index(trees: Trees, tree: Tree, labels: LabelSets) -> None:
         for begin in range(0, len(labels.numbers), RECORDS_AT_ONCE):
             yield np.flatnonzero(flags[labels.numbers[begin : begin + RECORDS_AT_ONCE]]) + begin
 
-    sums = {label: int(labels.sums[labels.with_label(label)].sum()) for label in labels.labels()}
-    _compare(
-        trees,
-        tree,
-        _Side(Store.NODE, Store.LABEL, sums, lambda label, ids: labels.with_label(label)[labels.of(ids)], members),
-    )
+    def has(label: int, ids: Numbers) -> Flags:
+        return labels.with_label(label)[labels.of(ids)]
+
+    sums: Counter[int] = Counter()
+    for own, total in zip(labels.sets, labels.sums.tolist(), strict=True):
+        for label in own:
+            sums[label] = (sums[label] + total) & _MASK
+    _compare(trees, tree, _Side(Store.NODE, Store.LABEL, sums, has, members))
 
 
 def check_types_index(trees: Trees, tree: Tree, tally: Tally) -> None:
@@ -91,7 +93,7 @@ def _compare(trees: Trees, tree: Tree, side: _Side) -> None:
         rows, ids = entities(ranges, entries.values)
         if not len(ids):
             continue
-        begins = np.flatnonzero(np.diff(tokens[rows], prepend=-1))
+        begins = np.append(0, np.flatnonzero(np.diff(tokens[rows])) + 1)
         sums = np.add.reduceat(fingerprints(ids), begins)
         for token, total in zip(tokens[rows[begins]].tolist(), sums.tolist(), strict=True):
             found[token] = (found[token] + total) & _MASK
