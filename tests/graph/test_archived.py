@@ -132,7 +132,8 @@ def test_an_archive_is_read_from_standard_input(
 ) -> None:
     with write(tmp_path / "some.dump", artifact("DZV1", small)).open("rb") as file:
         monkeypatch.setattr(sys, "stdin", file)
-        assert api.check_consistency(api.subject(archive="-")).database == "unnamed"
+        report = api.check_consistency(api.subject(archive="-"))
+    assert (report.database, report.subject, report.archive) == ("unnamed", "standard input", "-")
 
 
 def test_a_folder_of_several_archives_names_none(tmp_path: Path, scratch: Path) -> None:

@@ -43,8 +43,10 @@ def opened_archive(
     """
     # Storages, and compiled code for logs, take a moment to load.
     from neokeep.artifact.examine import examine_unpacked
+    from neokeep.artifact.places import STANDARD
     from neokeep.restore.swap import Staging
 
+    subject = "standard input" if place.url == STANDARD else place.url
     with scratch_directory("archive", scratch) as folder:
         staging = Staging(folder / "store", folder / "log")
         name = _unpack(place, staging, progress)
@@ -56,7 +58,7 @@ def opened_archive(
                 pending = pending_log(staging.store, staging.log, aligned=aligned, scratch=scratch)
             with DirectoryPages(staging.store) as pages:
                 yield OpenedStore(
-                    place.url,
+                    subject,
                     name,
                     pages,
                     aligned,
@@ -68,7 +70,7 @@ def opened_archive(
         else:
             progress.say(f"applying the log in {place.url}")
             with recovered_pages(staging.store, staging.log, aligned=aligned, scratch=scratch) as (recovered, last):
-                yield OpenedStore(place.url, name, recovered, aligned, archive=place.url, last_transaction=last)
+                yield OpenedStore(subject, name, recovered, aligned, archive=place.url, last_transaction=last)
 
 
 def _unpack(place: Place, staging: Staging, progress: Progress) -> str:
