@@ -14,6 +14,7 @@ from helpers.breakings import BREAKINGS, Breaking
 from helpers.flipped import FlippedPages
 from helpers.small_store import unpack
 from neokeep.consistency.claims import fingerprints
+from neokeep.consistency.marks import PagesTaken
 from neokeep.consistency.proof import chains, windows
 from neokeep.consistency.proof.part import prove_part
 from neokeep.consistency.proof.plan import plan
@@ -100,9 +101,13 @@ def test_a_proof_holds_where_nothing_is_found_and_only_there(
     assert (proven.counts, proven.kept) == (found.counts, found.kept)
 
 
-@given(at_once=st.integers(1, 5 * PAGE), order=st.randoms(use_true_random=False))
-def test_any_cut_and_any_order_of_parts_say_the_same(pages: DirectoryPages, at_once: int, order: Random) -> None:
+@given(at_once=st.integers(1, 5 * PAGE), order=st.randoms(use_true_random=False), shared=st.booleans())
+def test_any_cut_and_any_order_of_parts_say_the_same(
+    pages: DirectoryPages, at_once: int, order: Random, shared: bool
+) -> None:
     whole, state = proof_of(pages, at_once=1 << 30), claiming(pages)
+    if shared:
+        state.pages_taken = PagesTaken({store: state.tables[store].page_count for store in MET_STORES})
     work = list(plan(state.tables, at_once))
     order.shuffle(work)
     proof = Proof(state)
@@ -137,7 +142,7 @@ def test_a_plan_takes_every_record_once(pages: DirectoryPages, counts: list[int]
 
 def test_chains_far_from_one_another_are_gathered(pages: DirectoryPages, monkeypatch: pytest.MonkeyPatch) -> None:
     along = proof_of(pages).state.claims.sums
-    monkeypatch.setattr(windows, "_along", lambda _table, heads, _follow: heads)
+    monkeypatch.setattr(windows, "_along", lambda _table, heads, _follow, _look: heads)
     monkeypatch.setattr(windows, "GATHERED", 200)
     proof = proof_of(pages)
     assert proof.state.claims.sums == along
@@ -148,7 +153,7 @@ def test_chains_far_from_one_another_are_gathered(pages: DirectoryPages, monkeyp
 def test_what_is_broken_is_not_proven_where_chains_are_gathered(
     pages: DirectoryPages, broken: Breaking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows, "_along", lambda _table, heads, _follow: heads)
+    monkeypatch.setattr(windows, "_along", lambda _table, heads, _follow, _look: heads)
     breaker = Breaker(pages)
     broken.apply(breaker)
     assert not proof_of(FlippedPages(pages, breaker.flips)).holds()
@@ -230,7 +235,8 @@ def test_compiled_code_makes_the_same_fingerprints(rows: list[tuple[int, int]]) 
     """Records in use claim their id and their store: see chains.in_use."""
     sums, total = numbers(5), 0
     for first, store in rows:
-        chains.in_use(np.ones(1, np.uint8), 1, 1, 1, first, first + 1, 0, 1, store, sums)
+        record = np.ones(1, np.uint8)
+        chains.in_use(record, 1, 1, 1, record, first, first + 1, 0, 1, store, sums)
         total -= int(fingerprints(np.array([first]), store)[0])
     assert int(sums[chains.MET]) & (1 << 64) - 1 == total & (1 << 64) - 1
 

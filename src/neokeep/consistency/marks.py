@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from neokeep.consistency.claims import Claims
+    from neokeep.neo4j.recovery.layout import Store
     from neokeep.neo4j.store.pages import Bytes, Flags, Numbers
 
 
@@ -88,3 +92,20 @@ class ClaimedMarks:
         """Claim that ids are in use. None are known to have been missed."""
         self._claims.other("met", ids, self._store)
         return ids[:0]
+
+
+class PagesTaken:
+    """Pages of stores that somebody has taken, each once, where threads take them: a byte for each page."""
+
+    def __init__(self, pages: Mapping[Store, int]) -> None:
+        """Begin with none; `pages` has the number of those of each store."""
+        self._taken = {store: np.zeros(count, np.bool_) for store, count in pages.items()}
+        self._lock = threading.Lock()
+
+    def take(self, store: Store, first: int, count: int) -> Flags:
+        """Take so many pages; tells which of them nobody had."""
+        with self._lock:
+            taken = self._taken[store][first : first + count]
+            found: Flags = ~taken
+            taken[:] = True
+        return found

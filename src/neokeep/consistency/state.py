@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from neokeep.consistency.marks import Met
+    from neokeep.consistency.marks import Met, PagesTaken
     from neokeep.neo4j.store.graph import GraphReader
     from neokeep.neo4j.store.pages import Flags, Numbers, RecordTable
 
@@ -83,11 +83,13 @@ class State:
 
     `compiled` lets passes use compiled code where that proves that all they look at is whole. `met` are told the
     records that something leads to, `group_degrees` counts the relationships of each group: a row of three.
+    `pages_taken`, where it is there, tells whose records parts have claimed to be in use.
     """
 
     def __init__(self, reader: GraphReader, known: Known, *, claiming: bool = False) -> None:
         """Begin; `claiming` keeps no sets of what was met: whether all was, once, the claims tell in the end."""
         self.compiled = False
+        self.pages_taken: PagesTaken | None = None
         self.reader = reader
         self.tables: Mapping[Store, RecordTable] = reader.tables
         self.known = known
@@ -102,7 +104,7 @@ class State:
     def part(self) -> State:
         """Begin a state for a part of the store, which claims."""
         part = State(self.reader, self.known, claiming=True)
-        part._named = self._named
+        part._named, part.pages_taken = self._named, self.pages_taken
         return part
 
     @cached_property

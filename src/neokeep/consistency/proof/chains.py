@@ -217,6 +217,7 @@ def in_use(
     page_bytes: int,
     per_page: int,
     size: int,
+    wanted: Bytes,
     first: int,
     stop: int,
     place: int,
@@ -226,10 +227,13 @@ def in_use(
 ) -> None:
     """Claim of the records in use from `first` to before `stop`, by a byte of theirs, that something leads to them.
 
-    `pages` begin with that of the first.
+    `pages` begin with that of the first; `wanted` has a flag for each: others are left out.
     """
     total, number = 0, first // per_page * per_page
     for page in range(len(pages) // page_bytes):
+        if wanted[page] == 0:
+            number += per_page
+            continue
         for slot in range(per_page):
             if first <= number < stop and byte(pages, page * page_bytes + slot * size + place) & mask != 0:
                 total += mixed(number, store, 0, 0)

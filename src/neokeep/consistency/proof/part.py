@@ -12,7 +12,7 @@ from neokeep.consistency.nodes import check_dense, check_labels
 from neokeep.consistency.proof import chains, entities
 from neokeep.consistency.proof.chains import WHOLE
 from neokeep.consistency.proof.windows import Window, follow_all
-from neokeep.neo4j.recovery.layout import Store
+from neokeep.neo4j.recovery.layout import WITH_HEADER, Store
 from neokeep.neo4j.recovery.meaning import place_of_use
 from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.arrays import NotAnArray, stored_array
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from neokeep.consistency.state import State
     from neokeep.neo4j.recovery.layout import Geometry
     from neokeep.neo4j.store.damage import Damage
-    from neokeep.neo4j.store.pages import Bytes, Numbers
+    from neokeep.neo4j.store.pages import Bytes, Flags, Numbers, RecordTable
 
 _SUMS = {"met": chains.MET, "link": chains.LINK, "first": chains.FIRST, "count": chains.COUNT, "degree": chains.DEGREE}
 
@@ -79,24 +79,12 @@ class _Prover:
     def prove(self, work: Work) -> Part | None:
         """See prove_part."""
         table = self._state.tables[work.store]
-        pages, lies = table.pages_with(work.start, work.stop), table.geometry
         if work.used:
-            place, mask = place_of_use(work.store)
-            chains.in_use(
-                pages,
-                lies.page_bytes,
-                lies.per_page,
-                lies.record_bytes,
-                work.start,
-                work.stop,
-                place,
-                mask,
-                work.store,
-                self._sums,
-            )
-        elif not {Store.RELATIONSHIP: self._relationships, Store.NODE: self._nodes}[work.store](work, pages, lies):
-            return None
-        return self._part()
+            self._claim_used(table, work)
+            return self._part()
+        pages = table.pages_with(work.start, work.stop)
+        look = {Store.RELATIONSHIP: self._relationships, Store.NODE: self._nodes}[work.store]
+        return self._part() if look(work, pages, table.geometry) else None
 
     def _part(self) -> Part | None:
         claims = self._state.claims
@@ -107,6 +95,43 @@ class _Prover:
         members, times = np.unique(self._members, return_counts=True)
         found = self._found
         return Part(claims.sums, found[Store.NODE], found[Store.RELATIONSHIP], members, times)
+
+    def _claim_used(self, table: RecordTable, work: Work) -> None:
+        """Claim the records of pages that are in use, but for those that were looked at while they were in memory."""
+        first, behind = work.start // table.geometry.per_page, -(-work.stop // table.geometry.per_page)
+        wanted = self._take(table.store, first, behind - first)
+        if wanted.any():
+            self._in_use(table, table.pages_with(work.start, work.stop), wanted, work.start, work.stop)
+
+    def _look(self, store: Store, window: Window) -> None:
+        """Claim the records that are in use, of pages that are in memory for another reason."""
+        if self._state.pages_taken is None:
+            return
+        table = self._state.tables[store]
+        wanted = self._take(store, window.first // table.geometry.per_page, len(window.pages) // window.page_bytes)
+        if wanted.any():
+            begin = max(window.first, int(store in WITH_HEADER))
+            self._in_use(table, window.pages, wanted, begin, table.count)
+
+    def _take(self, store: Store, first: int, count: int) -> Flags:
+        taken = self._state.pages_taken
+        return np.ones(count, np.bool_) if taken is None else taken.take(store, first, count)
+
+    def _in_use(self, table: RecordTable, pages: Bytes, wanted: Flags, start: int, stop: int) -> None:
+        lies, store = table.geometry, table.store
+        chains.in_use(
+            pages,
+            lies.page_bytes,
+            lies.per_page,
+            lies.record_bytes,
+            wanted.view(np.uint8),
+            start,
+            stop,
+            *place_of_use(store),
+            # A number of Python's own: numba takes long to see what kind of number another is.
+            int(store),
+            self._sums,
+        )
 
     def _relationships(self, work: Work, pages: Bytes, lies: Geometry) -> bool:
         known, count = self._state.known, work.stop - work.start
@@ -149,7 +174,8 @@ class _Prover:
 
     def follow(self, heads: Numbers) -> bool:
         """Follow the properties of owners from their first records; tells whether all is as it has to be."""
-        return follow_all(self._state.tables[Store.PROPERTY], heads, _next_property, self._follow_properties)
+        table, look = self._state.tables[Store.PROPERTY], partial(self._look, Store.PROPERTY)
+        return follow_all(table, heads, _next_property, self._follow_properties, look)
 
     def _follow_properties(self, window: Window, heads: Numbers) -> Numbers | None:
         # Four blocks are the most that a record has, and each record is in one chain.
@@ -182,7 +208,7 @@ class _Prover:
 
     def _values(self, store: Store, heads: Numbers) -> bool:
         table = self._state.tables[store]
-        return follow_all(table, heads, _next_dynamic, partial(self._follow_values, store))
+        return follow_all(table, heads, _next_dynamic, partial(self._follow_values, store), partial(self._look, store))
 
     def _follow_values(self, store: Store, window: Window, heads: Numbers) -> Numbers | None:
         lies = self._state.tables[store].geometry
@@ -192,7 +218,7 @@ class _Prover:
             records = records.reshape(-1, window.page_bytes)[:, :used_bytes].reshape(-1)
         seen = self._seen(len(records) // size)
         outcome = chains.value_chains(
-            records, size, window.first, window.ids, heads, store, arrays, left, seen, self._sums, used
+            records, size, window.first, window.ids, heads, int(store), arrays, left, seen, self._sums, used
         )
         self.seen[store].append(seen[: used[chains.SEEN]])
         if outcome != WHOLE or not self._are_arrays(arrays[: used[chains.ARRAYS]]):

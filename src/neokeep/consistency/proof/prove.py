@@ -10,8 +10,10 @@ import threading
 from typing import TYPE_CHECKING
 
 from neokeep.consistency.groups import check_groups
+from neokeep.consistency.marks import PagesTaken
 from neokeep.consistency.proof.part import prove_part
 from neokeep.consistency.schema import check_schema, check_tokens
+from neokeep.consistency.state import MET_STORES
 from neokeep.workers import run_workers
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ def prove(state: State, parts: Iterable[Work], *, jobs: int, progress: Progress)
     """Do the work on threads; it ends early where anything is not whole."""
     proof, pending, taking = Proof(state), iter(parts), threading.Lock()
     proof.begin()
+    # Threads share what they have read: nothing is read twice but for where chains lie apart.
+    state.pages_taken = PagesTaken({store: state.tables[store].page_count for store in MET_STORES})
 
     def work(stopping: threading.Event) -> None:
         while not (stopping.is_set() or proof.doubtful):

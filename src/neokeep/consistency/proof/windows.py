@@ -46,11 +46,14 @@ class Window:
 Follow = Callable[[Window, "Numbers"], "Numbers | None"]
 """Follows chains within a window by their first records; gives those that lead out of it, None where one is broken."""
 
+Look = Callable[[Window], None]
+"""Looks at the pages of a window that is a stretch of the file."""
 
-def follow_all(table: RecordTable, heads: Numbers, following: Next, follow: Follow) -> bool:
+
+def follow_all(table: RecordTable, heads: Numbers, following: Next, follow: Follow, look: Look) -> bool:
     """Have chains followed by their first records, in any order; tells whether all are whole."""
     ordered = heads if (heads[1:] >= heads[:-1]).all() else np.sort(heads)
-    left = _along(table, ordered, follow)
+    left = _along(table, ordered, follow, look)
     if left is None:
         return False
     at, several = 0, _CHAINS_AT_ONCE
@@ -67,7 +70,7 @@ def follow_all(table: RecordTable, heads: Numbers, following: Next, follow: Foll
     return True
 
 
-def _along(table: RecordTable, heads: Numbers, follow: Follow) -> Numbers | None:
+def _along(table: RecordTable, heads: Numbers, follow: Follow, look: Look) -> Numbers | None:
     """Follow chains where their first records, sorted, lie close together; gives the other ones."""
     reach = max(1, STRETCH // table.geometry.record_bytes)
     left, at = [heads[:0]], 0
@@ -84,7 +87,9 @@ def _along(table: RecordTable, heads: Numbers, follow: Follow) -> Numbers | None
             more = 2 * span // (behind - at) + table.geometry.per_page
             begin = first - first % table.geometry.per_page
             pages = table.pages_with(begin, min(first + span + more, table.count))
-            out = follow(Window(pages, table.geometry.page_bytes, begin, _NO_IDS), heads[at:behind])
+            window = Window(pages, table.geometry.page_bytes, begin, _NO_IDS)
+            look(window)
+            out = follow(window, heads[at:behind])
             if out is None:
                 return None
             left.append(out)

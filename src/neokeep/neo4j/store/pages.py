@@ -132,6 +132,11 @@ class RecordTable:
         """The name of the file."""
         return FILES[self.store]
 
+    @property
+    def page_count(self) -> int:
+        """How many pages the places are in."""
+        return -(-self.count // self.geometry.per_page)
+
     def batches(self, most: int = RECORDS_AT_ONCE, *, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Read records from `start` to before `stop` (the end of the file when None), whole pages at a time."""
         per_page = self.geometry.per_page
