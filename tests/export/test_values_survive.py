@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from export.test_same_values import plain, said
-from neokeep.export.kinds import arrow_type
+from neokeep.export.kinds import EMPTY_LIST, LIST, Type, arrow_type
 from neokeep.export.properties import Found, types_of
-from neokeep.export.values import positions, values_of
+from neokeep.export.values import fitted, positions, values_of
 from neokeep.neo4j.store.values import (
     Date,
     DateTime,
@@ -132,3 +133,10 @@ def test_each_row_takes_its_first_value_or_none(count: int, data: st.DataObject)
     for place, row in reversed(list(enumerate(rows))):
         expected[row] = f"value {place}"
     assert found == expected
+
+
+@pytest.mark.parametrize("kind", [one for one in Type if one is not Type.BYTES])
+def test_an_empty_list_fits_every_list(kind: Type) -> None:
+    wanted = arrow_type(LIST + kind)
+    empty = pa.array([[], None, []], arrow_type(EMPTY_LIST)).slice(1)
+    assert fitted(EMPTY_LIST, empty, wanted).equals(pa.array([None, []], wanted))

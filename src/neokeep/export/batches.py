@@ -10,12 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from neokeep.export.entities import Entities, ranges, read_entities
-from neokeep.export.kinds import Type
 from neokeep.export.parallel import in_order
 from neokeep.export.properties import Found, find_properties, slots_of, types_of
 from neokeep.export.survey import records_at_once
 from neokeep.export.texts import TooMuch
-from neokeep.export.values import positions, tell_unreadable, values_of
+from neokeep.export.values import fitted, positions, tell_unreadable, values_of
 from neokeep.neo4j.store.kernels import order_by
 
 if TYPE_CHECKING:
@@ -103,10 +102,11 @@ def _wanted(layout: Layout, columns: Columns | None) -> Flags | None:
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """Decoded values: of each slot the rows of the entities, and an array."""
+    """Decoded values: of each slot the rows of the entities, an array, and its type."""
 
     rows: dict[int, Numbers]
     arrays: dict[int, pa.Array]
+    kinds: dict[int, int]
 
     @classmethod
     def read(
@@ -139,7 +139,7 @@ class _Values:
                 count = int(edges[slot + 1] - edges[slot])
                 rows[slot], arrays[slot] = part.row[at : at + count], array.slice(at, count)
                 at += count
-        return cls(rows, arrays)
+        return cls(rows, arrays, {slot: int(layout.kinds[slot]) for slot in rows})
 
 
 def _ordered(slots: Numbers, count: int) -> tuple[Numbers, Numbers]:
@@ -168,9 +168,7 @@ def _parts(
         arrays = _own(layout, table, entities, chosen, columns)
         for place, column in enumerate(table.columns):
             if columns is None or column.name in columns:
-                arrays[column.name] = _column(
-                    values, by_column.get(place, []), ranks, len(chosen), column.kind, column.type
-                )
+                arrays[column.name] = _column(values, by_column.get(place, []), ranks, len(chosen), column.type)
         fields = [table.schema.field(name) for name in arrays]
         yield Part(number, pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields)))
 
@@ -194,13 +192,10 @@ def _own(
     return found
 
 
-def _column(values: _Values, slots: list[int], ranks: Numbers, count: int, kind: int, type_: pa.DataType) -> pa.Array:
+def _column(values: _Values, slots: list[int], ranks: Numbers, count: int, type_: pa.DataType) -> pa.Array:
     if not slots:
         return pa.nulls(count, type_)
-    parts = [values.arrays[slot].cast(type_) for slot in slots]
+    parts = [fitted(values.kinds[slot], values.arrays[slot], type_) for slot in slots]
     array = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
     taken = positions(ranks[np.concatenate([values.rows[slot] for slot in slots])], count)
-    if taken is not None:
-        array = array.take(taken)
-    assert kind != Type.STRING or array.type == pa.string()
-    return array
+    return array if taken is None else array.take(taken)

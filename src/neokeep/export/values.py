@@ -226,6 +226,14 @@ def _zoned(kind: int, value: DateTime) -> dict[str, Any]:
     return {"utc": value.seconds * _SECOND + value.nanoseconds, **zone}
 
 
+def fitted(kind: int, array: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """Give values of a type as the column has it that they go to; empty lists go to lists of anything."""
+    if kind != EMPTY_LIST:
+        return array.cast(wanted)
+    offsets = pa.array(np.zeros(len(array) + 1, np.int32))
+    return pa.ListArray.from_arrays(offsets, pa.array([], wanted.value_type), mask=array.is_null())
+
+
 def positions(rows: Numbers, count: int) -> pa.Array | None:
     """Say which value each of `count` rows takes, null for none; None where it is just one after the other."""
     if len(rows) == count and (count == 0 or (rows[0] == 0 and rows[-1] == count - 1 and (np.diff(rows) == 1).all())):
