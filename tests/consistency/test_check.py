@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from helpers.breaking import Breaker
@@ -103,7 +103,7 @@ def test_a_rule_that_says_numbers_where_a_word_belongs_is_told(pages: DirectoryP
     assert check(FlippedPages(pages, breaker.flips)).findings.counts.total()
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     flips=st.dictionaries(
         st.tuples(st.sampled_from(sorted(FILES.values())), st.integers(0, LARGEST_FILE)),

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from helpers.breaking import Breaker
 from helpers.breakings import BREAKINGS, Breaking
 from helpers.flipped import FlippedPages
+from helpers.properties import examples
 from helpers.small_store import unpack
 from neokeep.consistency.claims import fingerprints
 from neokeep.consistency.marks import PagesTaken
@@ -78,7 +79,7 @@ def test_what_is_broken_is_not_proven(pages: DirectoryPages, broken: Breaking) -
     assert not proof_of(FlippedPages(pages, breaker.flips)).holds()
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(
     flips=st.dictionaries(
         st.tuples(st.sampled_from(sorted(FILES.values())), st.integers(0, LARGEST_FILE)),
@@ -122,7 +123,7 @@ def test_any_cut_and_any_order_of_parts_say_the_same(
 @given(
     counts=st.lists(st.integers(0, 10**7), min_size=len(Store), max_size=len(Store)), at_once=st.integers(1, 1 << 24)
 )
-@settings(max_examples=30)
+@examples(30)
 def test_a_plan_takes_every_record_once(pages: DirectoryPages, counts: list[int], at_once: int) -> None:
     reader = GraphReader(pages, aligned=True)
     tables = {

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.breaking_trees import TREE_BREAKINGS, TreeBreaker, TreeBreaking
 from helpers.breakings_of_trees import NODES
 from helpers.flipped import FlippedPages
-from helpers.indexed_store import VERSIONS, unpack
+from helpers.indexed_store import QUICK, unpack
+from helpers.properties import examples
 from neokeep.consistency import property_indexes, token_indexes
 from neokeep.consistency.codes import CODES, TREE_KINDS
 from neokeep.consistency.derived import APPLIED, check_derived
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from neokeep.neo4j.store.pages import StorePages
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
+@pytest.fixture(scope="module", params=QUICK)
 def pages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryPages]:
     with DirectoryPages(unpack(str(request.param), tmp_path_factory.mktemp("indexed"))) as found:
         yield found
@@ -97,7 +98,7 @@ def files_of_trees(pages: DirectoryPages) -> list[str]:
     return [COUNTS_FILE, DEGREES_FILE, f"{NODES}.id", NODES, breaker.token_index("NODE"), *indexes]
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(
     flips=st.dictionaries(
         st.tuples(st.integers(0, 8), st.integers(0, 12), st.integers(0, 300) | st.integers(0, 8191)),

@@ -11,9 +11,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from helpers.small_store import MANY_LABELS, PARAMETERS, STATEMENTS
 
 VERSIONS = ("4.4.48", "5.26.30", "2026.08.1")
+QUICK = [pytest.param(one, marks=[] if one == "5.26.30" else pytest.mark.slow) for one in VERSIONS]
+"""The same as parameters of tests, of which the quick part takes one."""
 FOLDER = Path(__file__).parent.parent / "data"
 TYPES = 10
 BULK = 1200

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.flipped import FlippedPages
-from helpers.indexed_store import VERSIONS, unpack
+from helpers.indexed_store import QUICK, unpack
 from neokeep.neo4j.store.damage import TreeCode, TreeDamage
 from neokeep.neo4j.store.pages import DirectoryPages
 from neokeep.neo4j.store.tree import DYNAMIC_HEADER, Layout, Tree, Unreadable, open_tree
@@ -30,7 +30,7 @@ TYPED, BULK_KEY = 6, 10
 """The indexes of the stores with all kinds of values, and with entries in several leaves."""
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
+@pytest.fixture(scope="module", params=QUICK)
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, StorePages]]:
     version = str(request.param)
     with DirectoryPages(unpack(version, tmp_path_factory.mktemp("indexed"))) as pages:
