@@ -73,7 +73,7 @@ def test_what_is_broken_is_not_proven(pages: DirectoryPages, broken: Breaking) -
     assert not proof_of(FlippedPages(pages, breaker.flips)).holds()
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(
     flips=st.dictionaries(
         st.tuples(st.sampled_from(sorted(FILES.values())), st.integers(0, LARGEST_FILE)),

@@ -42,6 +42,15 @@ class Checked:
     findings: Findings
 
 
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """The records of a graph, once all were looked at."""
+
+    state: State
+    nodes: int
+    relationships: int
+
+
 def check_store(
     pages: StorePages,
     *,
@@ -70,17 +79,23 @@ def check_store(
         from neokeep.consistency.proof.prove import prove
 
         prover = partial(prove, jobs=jobs)
+    graph = _check_graph(reader, prover, progress)
+    # What is kept of the graph in other files is compared here: `graph.state` has what is known of it, the degrees of
+    # groups, and takes the findings, whether the graph was proven to be whole or looked up.
+    return Checked(graph.nodes, graph.relationships, graph.state.findings)
+
+
+def _check_graph(reader: GraphReader, prover: Callable[..., Proof] | None, progress: Progress) -> _Graph:
     known = look_over(reader)
-    if prover is not None:
-        proven = _prove(State(reader, known, claiming=True), prover, progress)
-        if proven is not None:
-            return proven
+    proven = None if prover is None else _prove(State(reader, known, claiming=True), prover, progress)
+    if proven is not None:
+        return proven
     state = State(reader, known)
     state.compiled = prover is not None
     return _look_up(state, progress)
 
 
-def _prove(state: State, prover: Callable[..., Proof], progress: Progress) -> Checked | None:
+def _prove(state: State, prover: Callable[..., Proof], progress: Progress) -> _Graph | None:
     """Prove that a store is whole; None where it cannot be."""
     work = list(plan(state.tables))
     progress.begin("checking the graph", sum(some.bytes for some in work))
@@ -91,13 +106,13 @@ def _prove(state: State, prover: Callable[..., Proof], progress: Progress) -> Ch
             return None
     finally:
         progress.end()
-    return Checked(proof.nodes, proof.relationships, state.findings)
+    return _Graph(state, proof.nodes, proof.relationships)
 
 
-def _look_up(state: State, progress: Progress) -> Checked:
+def _look_up(state: State, progress: Progress) -> _Graph:
     """Look at everything, and say what is not whole."""
     nodes, relationships = state.tables[Store.NODE], state.tables[Store.RELATIONSHIP]
-    progress.begin("looking up all records", _bytes(relationships) + _bytes(nodes))
+    progress.begin("checking the graph", _bytes(relationships) + _bytes(nodes))
     try:
         check_tokens(state)
         check_schema(state)
@@ -118,7 +133,7 @@ def _look_up(state: State, progress: Progress) -> Checked:
             _find(state)
     finally:
         progress.end()
-    return Checked(known_nodes, known_relationships, state.findings)
+    return _Graph(state, known_nodes, known_relationships)
 
 
 def _find(state: State) -> None:
