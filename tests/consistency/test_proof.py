@@ -14,7 +14,7 @@ from helpers.breakings import BREAKINGS, Breaking
 from helpers.flipped import FlippedPages
 from helpers.properties import examples
 from helpers.small_store import unpack
-from neokeep.consistency.claims import fingerprints
+from neokeep.consistency.claims import Claims, fingerprints
 from neokeep.consistency.marks import PagesTaken
 from neokeep.consistency.proof import chains, windows
 from neokeep.consistency.proof.part import prove_part
@@ -79,7 +79,7 @@ def test_what_is_broken_is_not_proven(pages: DirectoryPages, broken: Breaking) -
     assert not proof_of(FlippedPages(pages, breaker.flips)).holds()
 
 
-@examples(150)
+@examples(60)
 @given(
     flips=st.dictionaries(
         st.tuples(st.sampled_from(sorted(FILES.values())), st.integers(0, LARGEST_FILE)),
@@ -100,6 +100,29 @@ def test_a_proof_holds_where_nothing_is_found_and_only_there(
     assert proof_of(flipped, jobs=jobs).holds() == (not found.counts)
     proven = check_store(flipped, aligned=True, derived=False, progress=Silent(), jobs=jobs, worth_proving=0).findings
     assert (proven.counts, proven.kept) == (found.counts, found.kept)
+
+
+@settings(max_examples=60)
+@given(
+    flips=st.dictionaries(
+        st.tuples(
+            st.sampled_from([FILES[store] for store in (Store.NODE, Store.RELATIONSHIP, Store.GROUP)]),
+            st.integers(0, LARGEST_FILE),
+        ),
+        st.integers(0, 255),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_only_those_whose_claims_differ_need_be_looked_up(
+    pages: DirectoryPages, flips: dict[tuple[str, int], int]
+) -> None:
+    flipped = FlippedPages(pages, flips)
+    found = check_store(flipped, aligned=True, progress=Silent()).findings
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Claims, "doubtful", lambda _, owners: np.ones(len(owners), np.bool_))
+        everything = check_store(flipped, aligned=True, progress=Silent()).findings
+    assert found == everything
 
 
 @given(at_once=st.integers(1, 5 * PAGE), order=st.randoms(use_true_random=False), shared=st.booleans())

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from neokeep.neo4j.store.pages import Numbers
+    from neokeep.neo4j.store.pages import Flags, Numbers
 
 Fingerprints = NDArray[np.uint64]
 
@@ -47,11 +47,25 @@ def fingerprints(*columns: Numbers | int) -> Fingerprints:
     return mixed
 
 
+_OWNERS = 1 << 16
+"""Sums that owners share by the low bits of their ids."""
+
+
 @dataclass(slots=True)
 class Claims:
-    """The sums of some kinds of claims: those of the one side less those of the other."""
+    """The sums of some kinds of claims: those of the one side less those of the other.
+
+    `owners`, where they are kept, are sums of all kinds by the first column of the claims, which has to be whose chains
+    they are of: few owners share one.
+    """
 
     sums: dict[str, int] = field(default_factory=dict)
+    owners: Fingerprints | None = None
+
+    @classmethod
+    def by_owner(cls) -> Claims:
+        """Begin with sums by owners too."""
+        return cls(owners=np.zeros(_OWNERS, np.uint64))
 
     def one(self, what: str, *columns: Numbers | int) -> None:
         """Add claims of the one side, a row each; the first column tells how many."""
@@ -71,8 +85,20 @@ class Claims:
             self.add(what, total)
 
     def _add(self, what: str, sign: int, columns: tuple[Numbers | int, ...]) -> None:
-        total = int(fingerprints(*columns).sum()) if np.size(columns[0]) else 0
-        self.add(what, sign * total)
+        if not np.size(columns[0]):
+            return
+        found = fingerprints(*columns)
+        self.add(what, sign * int(found.sum()))
+        if self.owners is not None:
+            change = np.add if sign > 0 else np.subtract
+            change.at(self.owners, np.asarray(columns[0]) & _OWNERS - 1, found)
+
+    def doubtful(self, owners: Numbers) -> Flags:
+        """Tell of which owners not all claims agree; of few others too. All where sums by owners are not kept."""
+        if self.owners is None:
+            return np.ones(len(owners), np.bool_)
+        found: Flags = self.owners[owners & _OWNERS - 1] != 0
+        return found
 
     @property
     def agree(self) -> bool:

@@ -46,8 +46,9 @@ def find_groups(state: State) -> None:
     """Look up what begins the chains of groups, and how many relationships the first of each says there are."""
     for batch in state.tables[STORE].batches(start=1):
         everything = columns.groups(batch.records)
+        rows = everything.used & state.claims.doubtful(everything.owner)
         for chain in (OUT, IN, LOOP):
-            _find_chain(state, _chosen(everything, everything.used), batch.ids[everything.used], chain)
+            _find_chain(state, _chosen(everything, rows), batch.ids[rows], chain)
 
 
 def _claim_chain(state: State, held: Groups, chain: int) -> None:
@@ -57,7 +58,7 @@ def _claim_chain(state: State, held: Groups, chain: int) -> None:
     key = chain_key(begins, held.type, chain)
     state.claims.other("first", held.owner[begins], first[begins], key[begins])
     told = (begins | (counted > 0)) & ~held.external[chain]
-    state.claims.other("count", rows[told], chain, counted[told])
+    state.claims.other("count", held.owner[told], held.type[told] << 2 | chain, counted[told])
 
 
 def _chosen(found: Groups, rows: Flags | Numbers) -> Groups:

@@ -48,7 +48,7 @@ def check_labels(state: State, ids: Numbers, fields: Numbers) -> None:
 def find_nodes(state: State, batch: Batch) -> None:
     """Look up what begins the chains of nodes that are not dense."""
     everything = columns.nodes(batch.records)
-    sparse = everything.used & ~everything.dense
+    sparse = everything.used & ~everything.dense & state.claims.doubtful(batch.ids)
     _find_sparse(state, batch.ids[sparse], everything.relationship[sparse])
 
 

@@ -70,11 +70,13 @@ def check_relationships(state: State, batch: Batch) -> tuple[Relationships, Numb
 
 
 def find_relationships(state: State, batch: Batch) -> None:
-    """Look up what relationships say of their neighbours in chains, and of being the first there."""
+    """Look up what relationships of nodes whose claims differ say of their neighbours, and of being the first there."""
     everything = columns.relationships(batch.records)
     held, ids = chosen(everything, everything.used), batch.ids[everything.used]
     for side in (0, 1):
-        _find_side(state, *_of_side(state, held, ids, side), side)
+        there, numbers = _of_side(state, held, ids, side)
+        rows = state.claims.doubtful(there.node[side])
+        _find_side(state, chosen(there, rows), numbers[rows], side)
 
 
 def _of_side(state: State, held: Relationships, ids: Numbers, side: int) -> tuple[Relationships, Numbers]:
@@ -120,7 +122,7 @@ def _claim_dense(state: State, held: Relationships, ids: Numbers, side: int) -> 
     np.add.at(state.group_degrees, (groups[~lost], kinds[~lost]), 1)
     told = np.flatnonzero(held.is_first[side] & ~lost)
     told = told[~known.group_external[groups[told], kinds[told]]]
-    state.claims.one("count", groups[told], kinds[told], held.previous[side][told])
+    state.claims.one("count", nodes[told], held.type[told] << 2 | kinds[told], held.previous[side][told])
 
 
 def _find_side(state: State, held: Relationships, ids: Numbers, side: int) -> None:

@@ -47,6 +47,15 @@ class Checked:
     left_out: tuple[LeftOut, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """The records of a graph, once all were looked at."""
+
+    state: State
+    nodes: int
+    relationships: int
+
+
 def check_store(
     pages: StorePages,
     *,
@@ -81,22 +90,30 @@ def check_store(
         from neokeep.consistency.proof.prove import prove
 
         prover = partial(prove, jobs=jobs)
+    graph = _check_graph(reader, prover, explains, progress)
+    # What says something of the graph in other places is compared here: `graph.state` has what is known of it, and
+    # takes the findings, whether the graph was proven to be whole or looked up.
+    check_constraints(graph.state, scratch=scratch, progress=progress)
+    left_out = check_derived(graph.state, pages, jobs=jobs, progress=progress) if derived else APPLIED
+    return Checked(graph.nodes, graph.relationships, graph.state.findings, left_out)
+
+
+def _check_graph(
+    reader: GraphReader, prover: Callable[..., Proof] | None, explains: Explains | None, progress: Progress
+) -> _Graph:
     known = look_over(reader)
-    state = State(reader, known, claiming=True)
-    counted = None if prover is None else _prove(state, prover, progress)
-    if counted is None:
-        state = State(reader, known)
-        state.compiled = prover is not None
-        state.findings.explains = explains
-        counted = _look_up(state, progress)
+    proven = None if prover is None else _prove(State(reader, known, claiming=True), prover, progress)
+    if proven is not None:
+        proven.state.findings.explains = explains
+        return proven
+    state = State(reader, known)
+    state.compiled = prover is not None
     state.findings.explains = explains
-    check_constraints(state, scratch=scratch, progress=progress)
-    left_out = check_derived(state, pages, jobs=jobs, progress=progress) if derived else APPLIED
-    return Checked(*counted, state.findings, left_out)
+    return _look_up(state, progress)
 
 
-def _prove(state: State, prover: Callable[..., Proof], progress: Progress) -> tuple[int, int] | None:
-    """Prove that a store is whole, and count nodes and relationships; None where it cannot be proven."""
+def _prove(state: State, prover: Callable[..., Proof], progress: Progress) -> _Graph | None:
+    """Prove that a store is whole; None where it cannot be."""
     work = list(plan(state.tables))
     progress.begin("checking the graph", sum(some.bytes for some in work))
     try:
@@ -106,13 +123,13 @@ def _prove(state: State, prover: Callable[..., Proof], progress: Progress) -> tu
             return None
     finally:
         progress.end()
-    return proof.nodes, proof.relationships
+    return _Graph(state, proof.nodes, proof.relationships)
 
 
-def _look_up(state: State, progress: Progress) -> tuple[int, int]:
-    """Look at everything, and say what is not whole; gives the numbers of nodes and relationships."""
+def _look_up(state: State, progress: Progress) -> _Graph:
+    """Look at everything, and say what is not whole."""
     nodes, relationships = state.tables[Store.NODE], state.tables[Store.RELATIONSHIP]
-    progress.begin("looking up all records", _bytes(relationships) + _bytes(nodes))
+    progress.begin("checking the graph", _bytes(relationships) + _bytes(nodes))
     try:
         check_tokens(state)
         check_schema(state)
@@ -133,7 +150,7 @@ def _look_up(state: State, progress: Progress) -> tuple[int, int]:
             _find(state)
     finally:
         progress.end()
-    return known_nodes, known_relationships
+    return _Graph(state, known_nodes, known_relationships)
 
 
 def _find(state: State) -> None:

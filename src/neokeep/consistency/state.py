@@ -94,7 +94,7 @@ class State:
         self.tables: Mapping[Store, RecordTable] = reader.tables
         self.known = known
         self.findings = Findings()
-        self.claims = Claims()
+        self.claims = Claims() if claiming else Claims.by_owner()
         self.met: Mapping[Store, Met] = {
             store: ClaimedMarks(self.claims, store) if claiming else Marks(self.tables[store].count)
             for store in MET_STORES

@@ -108,7 +108,7 @@ def relationships(
             members[used[MEMBERS]] = member
             used[MEMBERS] += 1
             if is_first != 0 and group_external[member] == 0:
-                sums[COUNT] += mixed(group, chain, previous, 0)
+                sums[COUNT] += mixed(node, key, previous, 0)
         own = reference(pages, record + 29, head >> 4)
         if own != NONE:
             heads[used[HEADS]] = own
