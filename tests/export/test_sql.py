@@ -97,6 +97,21 @@ def test_a_filter_on_text_numbers_and_what_is_missing_is_right(made: Synthetic) 
 
 
 @pytest.mark.parametrize(
+    ("condition", "count"),
+    [
+        ("zone.utc > TIMESTAMP '2020-01-01'", 1),
+        ("zone.zone = 'Europe/Berlin' AND local < TIMESTAMP_NS '2021-01-01'", 1),
+        ("date = DATE '2020-02-29' AND clock::TIME < TIME '13:00'", 1),
+        ("high.z = 3.0 AND float >= 1.5 AND yes", 1),
+        ("duration.months <> 14", 0),
+        ("bytes IS NOT NULL AND ints[2] = 2 AND texts[1] IN ('a', 'b')", 1),
+    ],
+)
+def test_a_filter_on_any_type_is_right(made: Synthetic, condition: str, count: int) -> None:
+    assert ask(made, f"SELECT count(*) FROM nodes WHERE {condition}").rows == ((count,),)
+
+
+@pytest.mark.parametrize(
     ("query", "word"),
     [
         ("SELEC 1", "syntax error"),

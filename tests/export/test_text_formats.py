@@ -159,7 +159,7 @@ def test_a_text_with_the_separator_of_lists_is_refused(tmp_path: Path) -> None:
 def test_the_small_store_as_csv_has_arguments_for_the_importer(made: Synthetic, tmp_path: Path) -> None:
     report = api.export(api.subject("neo4j", home=made.home), tmp_path / "out", format="csv")
     arguments = (tmp_path / "out" / "import.args").read_text().splitlines()
-    assert arguments[-3:] == ["--id-type=integer", "--array-delimiter=U+001F", "--multiline-fields=true"]
+    assert arguments[-3:] == ["--id-type=INTEGER", "--array-delimiter=U+001F", "--multiline-fields=true"]
     for argument in arguments[:-3]:
         for file in argument.partition("=")[2].split(","):
             assert (tmp_path / "out" / file).is_file()

@@ -220,9 +220,21 @@ def as_imported(source: Source) -> tuple[dict[int, Any], dict[int, Any]]:
     return nodes, {number: (*ends, kept(own)) for number, (*ends, own) in source.relationships.items()}
 
 
+def imported(value: Any) -> Any:
+    """Give a point as the importer of 2026 makes it: a longitude has no negative zero."""
+    if isinstance(value, list):
+        return [imported(one) for one in value]
+    if isinstance(value, tuple) and value[0] == "point":
+        return (*value[:2], *(number + 0.0 for number in value[2:]))
+    return value
+
+
 def without_ids(nodes: dict[int, Any], relationships: dict[int, Any]) -> tuple[Counter[str], Counter[str]]:
-    words = {number: repr((sorted(labels), sorted(own.items()))) for number, (labels, own) in nodes.items()}
-    ties = (repr((words[a], words[b], kind, sorted(own.items()))) for a, b, kind, own in relationships.values())
+    def items(own: dict[str, Any]) -> list[tuple[str, Any]]:
+        return sorted((key, imported(value)) for key, value in own.items())
+
+    words = {number: repr((sorted(labels), items(own))) for number, (labels, own) in nodes.items()}
+    ties = (repr((words[a], words[b], kind, items(own))) for a, b, kind, own in relationships.values())
     return Counter(words.values()), Counter(ties)
 
 

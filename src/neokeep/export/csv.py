@@ -115,7 +115,7 @@ def import_arguments(files: Mapping[Side, Iterable[str]]) -> str:
         for side, names in files.items()
         for name in names
     ]
-    options = ["--id-type=integer", f"--array-delimiter=U+{ord(SEPARATOR):04X}", "--multiline-fields=true"]
+    options = ["--id-type=INTEGER", f"--array-delimiter=U+{ord(SEPARATOR):04X}", "--multiline-fields=true"]
     return "".join(f"{one}\n" for one in [*groups, *options])
 
 

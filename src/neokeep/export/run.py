@@ -125,11 +125,7 @@ def _write(store: OpenedStore, target: Target, file_format: str, *, jobs: int, p
 
 def planned(reader: GraphReader, side: Side, *, jobs: int, progress: Progress) -> Layout:
     """Survey nodes or relationships, and plan their tables."""
-    progress.begin(f"looking at the {side.value}", _bytes(reader, side))
-    try:
-        surveyed = survey(reader, side, jobs=jobs, progress=progress)
-    finally:
-        progress.end()
+    surveyed = survey(reader, side, jobs=jobs, progress=progress)
     return plan_side(side, surveyed, reader.tokens(side.tokens), reader.tokens(Store.PROPERTY_KEY))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -22,7 +23,6 @@ from neokeep.export.words import clock_text, date_text, moment_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
     from neokeep.graph.opened import OpenedStore
     from neokeep.graph.subject import Subject
@@ -64,27 +64,21 @@ def run_sql(subject: Subject, query: str, *, limit: int, progress: Progress) -> 
     )
 
 
+@contextmanager
 def _connected(
     store: OpenedStore, subject: Subject, met: Met, progress: Progress
-) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-    from contextlib import contextmanager
-
-    @contextmanager
-    def opened() -> Iterator[duckdb.DuckDBPyConnection]:
-        reader = store.reader()
-        progress.say("looking at the labels, types and keys")
-        surveyed = {side: survey(reader, side, jobs=subject.jobs, progress=progress) for side in Side}
-        with tempfile.TemporaryDirectory(prefix="neokeep-sql-", dir=subject.scratch) as folder:
-            connection = duckdb.connect(config={"temp_directory": folder, "threads": str(subject.jobs)})
-            try:
-                for name, layout in views_of(reader, surveyed):
-                    connection.register(name, GraphDataset(reader, layout, subject.jobs, met))
-                connection.execute(_LOCKED)
-                yield connection
-            finally:
-                connection.close()
-
-    return opened()
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    reader = store.reader()
+    surveyed = {side: survey(reader, side, jobs=subject.jobs, progress=progress) for side in Side}
+    with tempfile.TemporaryDirectory(prefix="neokeep-sql-", dir=subject.scratch) as folder:
+        connection = duckdb.connect(config={"temp_directory": folder, "threads": str(subject.jobs)})
+        try:
+            for name, layout in views_of(reader, surveyed):
+                connection.register(name, GraphDataset(reader, layout, subject.jobs, met))
+            connection.execute(_LOCKED)
+            yield connection
+        finally:
+            connection.close()
 
 
 def _asked(

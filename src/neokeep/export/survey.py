@@ -43,14 +43,18 @@ def survey(reader: GraphReader, side: Side, *, jobs: int, progress: Progress) ->
     rows: Counter[Tokens] = Counter()
     values: dict[Tokens, Counter[tuple[int, int]]] = {}
     units = [partial(_survey, reader, side, *one) for one in ranges(table, records_at_once(reader, side))]
-    for tables, counts, slots, times in in_order(units, jobs):
-        progress.advance(table.count * table.geometry.record_bytes // len(units))
-        for tokens, count in zip(tables, counts.tolist(), strict=True):
-            rows[tokens] += count
-            values.setdefault(tokens, Counter())
-        for slot, number in zip(slots.tolist(), times.tolist(), strict=True):
-            group, key = slot >> _KEY_BITS + BITS, slot >> BITS & (1 << _KEY_BITS) - 1
-            values[tables[group]][key, slot & (1 << BITS) - 1] += number
+    progress.begin(f"looking at the {side.value}", table.count * table.geometry.record_bytes)
+    try:
+        for tables, counts, slots, times in in_order(units, jobs):
+            progress.advance(table.count * table.geometry.record_bytes // len(units))
+            for tokens, count in zip(tables, counts.tolist(), strict=True):
+                rows[tokens] += count
+                values.setdefault(tokens, Counter())
+            for slot, number in zip(slots.tolist(), times.tolist(), strict=True):
+                group, key = slot >> _KEY_BITS + BITS, slot >> BITS & (1 << _KEY_BITS) - 1
+                values[tables[group]][key, slot & (1 << BITS) - 1] += number
+    finally:
+        progress.end()
     return {tokens: Surveyed(rows[tokens], dict(own)) for tokens, own in values.items()}
 
 
