@@ -15,6 +15,7 @@ from pyarrow import parquet as pq
 
 from neo4j import GraphDatabase
 from neokeep import api
+from neokeep.export.csv import SEPARATOR
 from neokeep.lab.bolt import Session
 from neokeep.lab.embedded import EmbeddedNeo4j
 from neokeep.lab.home import create_home, lab_server
@@ -89,6 +90,11 @@ def schema_of(session: Any) -> Counter[str]:
     return Counter(f"{row['line']} {sorted(row['options'].items())}" for row in session.run(SHOWN))
 
 
+def has_separator(value: Any) -> bool:
+    """Tell whether CSV cannot hold a value, which an export refuses."""
+    return isinstance(value, list) and any(isinstance(one, str) and SEPARATOR in one for one in value)
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory, quick_java: None) -> Source:
     home = tmp_path_factory.mktemp("export") / "home"
@@ -99,7 +105,8 @@ def source(tmp_path_factory: pytest.TempPathFactory, quick_java: None) -> Source
     ):
         for statement in SCHEMA:
             session.run(statement).consume()
-        rows = [{"number": number, f"v{number % 2}": value} for number, value in enumerate(made_values()[:VALUES])]
+        kept = [value for value in made_values() if not has_separator(value)][:VALUES]
+        rows = [{"number": number, f"v{number % 2}": value} for number, value in enumerate(kept)]
         for number, hard in enumerate(HARD):
             rows.append({"number": 100_000 + number, **hard})
         session.run("UNWIND $rows AS row CREATE (n:Value) SET n = row", rows=rows[: -len(HARD)]).consume()
