@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from neokeep.export.entities import Entities, ranges, read_entities
+from neokeep.export.entities import Entities, Side, ranges, read_entities
 from neokeep.export.parallel import in_order
 from neokeep.export.properties import Found, find_properties, slots_of, types_of
 from neokeep.export.survey import records_at_once
@@ -156,6 +156,7 @@ def _parts(
     order, edges = _ordered(groups, len(layout.tables))
     ranks = np.empty(len(groups), np.int64)
     ranks[order] = np.arange(len(groups)) - edges[groups[order]]
+    words = _words(layout, entities)
     slots: dict[int, list[int]] = {}
     for slot in values.rows:
         slots.setdefault(int(layout.table[slot]), []).append(slot)
@@ -165,7 +166,7 @@ def _parts(
         for slot in slots.get(number, []):
             by_column.setdefault(int(layout.column[slot]), []).append(slot)
         table = layout.tables[number]
-        arrays = _own(layout, table, entities, chosen, columns)
+        arrays = _own(table, entities, words, chosen, columns)
         for place, column in enumerate(table.columns):
             if columns is None or column.name in columns:
                 arrays[column.name] = _column(values, by_column.get(place, []), ranks, len(chosen), column.type)
@@ -173,8 +174,16 @@ def _parts(
         yield Part(number, pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields)))
 
 
+def _words(layout: Layout, entities: Entities) -> dict[str, pa.Array]:
+    """Give what label sets and types are called, an element for each that is in a batch."""
+    words = [list(layout.words.get(tokens, ())) for tokens in entities.tables]
+    if layout.side is Side.NODES:
+        return {"labels": pa.array(words, pa.list_(pa.string()))}
+    return {"type": pa.array([one[0] if one else None for one in words], pa.string())}
+
+
 def _own(
-    layout: Layout, table: Table, entities: Entities, chosen: Numbers, columns: Columns | None
+    table: Table, entities: Entities, words: dict[str, pa.Array], chosen: Numbers, columns: Columns | None
 ) -> dict[str, pa.Array]:
     found: dict[str, pa.Array] = {}
     for name in table.own:
@@ -185,10 +194,7 @@ def _own(
         elif name in {"start", "end"}:
             found[name] = pa.array(entities.ends[name == "end"][chosen])
         else:
-            words = [list(layout.words[tokens]) if tokens in layout.words else [] for tokens in entities.tables]
-            kind = table.schema.field(name).type
-            own = words if name == "labels" else [one[0] if one else None for one in words]
-            found[name] = pa.array(own, kind).take(pa.array(entities.groups[chosen]))
+            found[name] = words[name].take(pa.array(entities.groups[chosen]))
     return found
 
 
