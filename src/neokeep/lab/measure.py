@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -37,6 +38,8 @@ class Run:
 
 def measured(command: list[str], environment: Mapping[str, str] | None = None) -> Run:
     """Run a command to its end; its output is shown only when it fails."""
+    # What the one before left to be written would be paid by this one.
+    os.sync()
     with tempfile.TemporaryFile() as output:
         told = subprocess.run(
             [sys.executable, "-S", "-c", _LAUNCHER, str(output.fileno()), *command],
