@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from neokeep.artifact.behind import WriteBehind
 from neokeep.artifact.unpack import require_foreign, write_entry
 from neokeep.capture.logs import LOG_MODE
 from neokeep.capture.plan import is_dropped
@@ -165,7 +166,7 @@ class Intake:
             entry = next(self._entries, None)
             if entry is None:
                 return None
-            self._file = self._begun(entry, buffer)
+            self._file = self._begun(entry)
         file = self._file
         length = min(_EXTENT // file.block_size * file.block_size, file.size - file.read)
         view = buffer.view[:length]
@@ -181,14 +182,15 @@ class Intake:
         self._progress.advance(length)
         return extent
 
-    def _begun(self, entry: TarEntry, buffer: AlignedBuffer) -> _File | None:
+    def _begun(self, entry: TarEntry) -> _File | None:
         """Begin with an entry; None where no block comes of it."""
         require_foreign(entry)
         if entry.is_directory:
             self._folders.setdefault(f"{entry.path}/", [])
             return None
         if is_log_name(entry.path):
-            write_entry(self._log / entry.path, entry, self._read_into, buffer, Owner.of(self._log), self._progress)
+            with WriteBehind(GATHER) as behind:
+                write_entry(self._log / entry.path, entry, self._read_into, behind, Owner.of(self._log), self._progress)
             self._read += entry.size
             return None
         if classify(entry.path) is FileKind.NEVER:

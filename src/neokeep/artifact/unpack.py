@@ -11,8 +11,9 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from neokeep.artifact.behind import WriteBehind
 from neokeep.errors import IntegrityError, SpaceError
-from neokeep.files import AlignedBuffer, explained, fsync_directory, write_aligned
+from neokeep.files import explained, fsync_directory
 from neokeep.neo4j.log.names import is_log_name
 from neokeep.neo4j.store.layout import FileKind, classify
 from neokeep.restore.swap import LINK
@@ -62,25 +63,21 @@ def unpack(
     """
     done = Unpacked()
     directories = {staging.store, staging.log}
-    buffer = AlignedBuffer(GATHER)
-    try:
-        with artifact.entries() as (entries, read_into):
-            for entry in entries:
-                path = _place(entry, staging, wanted)
-                if path is None:
-                    done.left_out.append(entry.path)
-                    continue
-                with explained("write", path):
-                    folder = path if entry.is_directory else path.parent
-                    if folder not in directories:
-                        make_directory(folder, owner)
-                        directories.add(folder)
-                if not entry.is_directory:
-                    write_entry(path, entry, read_into, buffer, owner, progress)
-                    done.paths.append(path)
-                    done.size += entry.size
-    finally:
-        buffer.close()
+    with artifact.entries() as (entries, read_into), WriteBehind(GATHER) as behind:
+        for entry in entries:
+            path = _place(entry, staging, wanted)
+            if path is None:
+                done.left_out.append(entry.path)
+                continue
+            with explained("write", path):
+                folder = path if entry.is_directory else path.parent
+                if folder not in directories:
+                    make_directory(folder, owner)
+                    directories.add(folder)
+            if not entry.is_directory:
+                write_entry(path, entry, read_into, behind, owner, progress)
+                done.paths.append(path)
+                done.size += entry.size
     if durable:
         _sync(done.paths)
         for folder in directories:
@@ -118,11 +115,11 @@ def write_entry(
     path: Path,
     entry: TarEntry,
     read_into: Callable[[memoryview], int],
-    buffer: AlignedBuffer,
+    behind: WriteBehind,
     owner: Owner,
     progress: Progress,
 ) -> None:
-    """Write one file of an archive, whose bytes `read_into` gives, through `buffer`; it is not synced yet.
+    """Write one file of an archive, whose bytes `read_into` gives; it is not synced yet.
 
     Raises:
         SpaceError: it does not fit on the disk.
@@ -141,14 +138,15 @@ def write_entry(
             # Zeros are not written: they stay a hole.
             os.ftruncate(descriptor, entry.size)
             at = 0
-            while taken := read_into(buffer.view):
-                view = buffer.view[:taken]
-                if not is_zero(view):
-                    write_aligned(descriptor, view, at)
+            while taken := read_into(behind.room):
+                if not is_zero(behind.room[:taken]):
+                    behind.write(descriptor, taken, at)
                 at += taken
                 progress.advance(taken)
+            behind.settle()
             os.fchmod(descriptor, owner.directory_mode & _FILE_MODE)
         finally:
+            behind.abandon()
             os.close(descriptor)
         owner.apply(path)
 
