@@ -100,7 +100,8 @@ def _checked(backup: BackupInfo) -> str:
     if backup.consistency_checked_at is None or backup.inconsistencies is None:
         return "never"
     at = format_time(backup.consistency_checked_at)
-    return f"{at}, NOT WHOLE: {format_count(backup.inconsistencies, 'finding')}" if backup.inconsistencies else at
+    found = f"NOT WHOLE: {format_count(backup.inconsistencies, 'finding')}" if backup.inconsistencies else "whole"
+    return f"{at}, {found}"
 
 
 _DATED_BY = {
