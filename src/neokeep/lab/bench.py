@@ -35,6 +35,7 @@ from neokeep.units import format_size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from neokeep.lab.measure import Run
     from neokeep.neo4j.server import Server
 
 VERSION = "5.26.30"
@@ -103,14 +104,10 @@ def _backup_against_dump(server: Server, folder: Path) -> None:
 
 
 def _restore_against_load(folder: Path) -> None:
-    loads, restores = [], []
+    loads, durable_loads, restores = [], [], []
     for number in range(RUNS):
-        home = folder / f"load-{number}"
-        target = create_home(home, VERSION, {}, _silent)
-        loader = Admin(target.distribution, home)
-        command = loader.command("database", "load", "neo4j", f"--from-path={folder / 'dump-0'}")
-        loads.append(measured(command, loader.environment))
-        shutil.rmtree(home)
+        loads.append(_load(folder, durable=False))
+        durable_loads.append(_load(folder, durable=True))
         home = folder / f"restore-{number}"
         restores.append(neokeep("restore", "neo4j", "--home", str(home), "--repo", str(folder / "repository-0")))
         if number < RUNS - 1:
@@ -119,10 +116,22 @@ def _restore_against_load(folder: Path) -> None:
         "restore",
         {
             "database load": (loads, "not synced to disk"),
+            "database load, then sync": (durable_loads, "as durable as a restore"),
             "neokeep restore": (restores, "every block hashed, every file synced"),
         },
     )
     print_ratio("load / restore", loads, restores)
+    print_ratio("durable load / restore", durable_loads, restores)
+
+
+def _load(folder: Path, *, durable: bool) -> Run:
+    home = folder / "load"
+    target = create_home(home, VERSION, {}, _silent)
+    loader = Admin(target.distribution, home)
+    command = loader.command("database", "load", "neo4j", f"--from-path={folder / 'dump-0'}")
+    run = measured(command, loader.environment, durable=durable)
+    shutil.rmtree(home)
+    return run
 
 
 def _writers(folder: Path) -> Server:

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 # A process begins with the peak memory of the one that started it, so a small one starts what is measured.
 _LAUNCHER = """
 import os, subprocess, sys, time
-output = int(sys.argv[1])
+output, durable = int(sys.argv[1]), sys.argv[2] == "durable"
 began = time.monotonic()
-process = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+process = subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 _, status, usage = os.wait4(process.pid, 0)
+if durable:
+    os.sync()
 print(time.monotonic() - began, usage.ru_maxrss, os.waitstatus_to_exitcode(status))
 """
 
@@ -36,13 +38,13 @@ class Run:
     peak: int
 
 
-def measured(command: list[str], environment: Mapping[str, str] | None = None) -> Run:
-    """Run a command to its end; its output is shown only when it fails."""
+def measured(command: list[str], environment: Mapping[str, str] | None = None, *, durable: bool = False) -> Run:
+    """Run a command to its end, or until what it wrote is on the disk; its output is shown only when it fails."""
     # What the one before left to be written would be paid by this one.
     os.sync()
     with tempfile.TemporaryFile() as output:
         told = subprocess.run(
-            [sys.executable, "-S", "-c", _LAUNCHER, str(output.fileno()), *command],
+            [sys.executable, "-S", "-c", _LAUNCHER, str(output.fileno()), "durable" if durable else "ended", *command],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
