@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neokeep.errors import AccessError, SourceError
@@ -169,6 +169,7 @@ def test_all_parts_of_an_index_have_one_directory() -> None:
     assert index_directory("neostore") is None
 
 
+@example(["."])
 @given(st.lists(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1), min_size=1))
 def test_any_path_has_a_kind(parts: list[str]) -> None:
     path = "/".join(parts)

@@ -114,7 +114,8 @@ _MIGRATIONS = frozenset({"migrate", "upgrade"})
 
 def classify(path: str, *, in_lucene: bool = False) -> FileKind:
     """Tell the kind of a file from its relative path; `in_lucene` when its directory is that of a Lucene index."""
-    parts = PurePosixPath(path).parts
+    # The directory itself has no parts.
+    parts = PurePosixPath(path).parts or (path,)
     name = parts[-1]
     if _is_never(parts) or (in_lucene and name == _LUCENE_LOCK):
         return FileKind.NEVER
