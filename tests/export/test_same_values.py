@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from helpers.flipped import FlippedPages
@@ -158,6 +158,7 @@ places = st.dictionaries(
 
 
 @examples(300, HealthCheck.too_slow)
+@example(flips={("neostore.propertystore.db", 952): 128})
 @given(flips=places)
 def test_damage_is_told_by_both_and_what_is_whole_is_the_same(
     pages: DirectoryPages, flips: dict[tuple[str, int], int]

@@ -53,12 +53,12 @@ _ARROW: dict[int, pa.DataType] = {
     Type.LOCAL_DATETIME: pa.timestamp("ns"),
     Type.ZONED_DATETIME: pa.struct([("utc", pa.timestamp("ns")), ("offset", pa.int32()), ("zone", pa.string())]),
     Type.DURATION: pa.struct(
-        [("months", pa.int64()), ("days", pa.int64()), ("seconds", pa.int64()), ("nanoseconds", pa.int32())]
+        [("months", pa.int64()), ("days", pa.int64()), ("seconds", pa.int64()), ("nanoseconds", pa.int64())]
     ),
     Type.FAR_DATE: pa.int64(),
-    Type.FAR_LOCAL_DATETIME: pa.struct([("seconds", pa.int64()), ("nanoseconds", pa.int32())]),
+    Type.FAR_LOCAL_DATETIME: pa.struct([("seconds", pa.int64()), ("nanoseconds", pa.int64())]),
     Type.FAR_ZONED_DATETIME: pa.struct(
-        [("seconds", pa.int64()), ("nanoseconds", pa.int32()), ("offset", pa.int32()), ("zone", pa.string())]
+        [("seconds", pa.int64()), ("nanoseconds", pa.int64()), ("offset", pa.int32()), ("zone", pa.string())]
     ),
 }
 

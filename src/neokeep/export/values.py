@@ -97,7 +97,7 @@ def _local_moments(found: Found) -> pa.Array:
 
 def _far_local_moments(found: Found) -> pa.Array:
     seconds = pa.array(found.long(1).view(np.int64))
-    return _struct(Type.FAR_LOCAL_DATETIME, [seconds, pa.array(found.bits(32, 32)).cast(pa.int32())])
+    return _struct(Type.FAR_LOCAL_DATETIME, [seconds, pa.array(found.bits(32, 32))])
 
 
 def _moments(found: Found) -> pa.Array:
@@ -106,7 +106,7 @@ def _moments(found: Found) -> pa.Array:
 
 
 def _far_moments(found: Found) -> pa.Array:
-    nanoseconds = pa.array(found.bits(33, 31)).cast(pa.int32())
+    nanoseconds = pa.array(found.bits(33, 31))
     parts = [pa.array(found.long(1).view(np.int64)), nanoseconds, *_zones(found)]
     return _struct(Type.FAR_ZONED_DATETIME, parts)
 
@@ -139,7 +139,7 @@ def _are_points(found: Found) -> bool:
 
 def _durations(found: Found) -> pa.Array:
     parts = [pa.array(found.long(number).view(np.int64)) for number in (1, 2, 3)]
-    return _struct(Type.DURATION, [*parts, pa.array(found.bits(32, 32)).cast(pa.int32())])
+    return _struct(Type.DURATION, [*parts, pa.array(found.bits(32, 32))])
 
 
 def _struct(kind: Type, parts: list[pa.Array]) -> pa.StructArray:
