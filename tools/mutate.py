@@ -72,6 +72,7 @@ NEAREST = {
     "restore": ("tests/restore", "tests/faults"),
     "encryption": ("tests/encryption",),
     "copies": ("tests/copies", "tests/restore", "tests/faults"),
+    "export": ("tests/export/test_target.py", "tests/export"),
     "image": ("tests/image", "tests/restore"),
     "artifact": ("tests/artifact", "tests/faults"),
     "server_files": ("tests/server_files", "tests/faults"),
