@@ -111,6 +111,17 @@ def flip(pages: StorePages, name: str, page: int, at: int, value: bytes) -> Flip
     return FlippedPages(pages, {(name, page * PAGE + at + step): byte for step, byte in enumerate(value)})
 
 
+def test_a_pointer_whose_checksums_are_wrong_is_not_followed(store: tuple[str, StorePages]) -> None:
+    version, pages = store
+    name, layout = index_of(version, BULK_KEY)
+    tree = open_tree(pages, name, layout)
+    begin = tree.state.root * tree.page_bytes + int(layout.children(tree.page_bytes)[0])
+    # Each of its two slots ends with two bytes that prove it.
+    flips = {(name, begin + at): int(pages.read(name, begin + at, 1)[0]) ^ 1 for at in (10, 22)}
+    damages = keys_of(FlippedPages(pages, flips), name, layout)[1]
+    assert (TreeCode.POINTER, tree.state.root) in {(one.code, one.page) for one in damages}
+
+
 @pytest.mark.parametrize(
     ("where", "at", "value", "code"),
     [
