@@ -14,7 +14,7 @@ import numpy as np
 
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store import records
-from neokeep.neo4j.store.labels import labels_of
+from neokeep.neo4j.store.labels import distinct_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,12 +78,9 @@ def _relationships(_: Mapping[Store, RecordTable], content: np.ndarray, ids: Num
 def _nodes(tables: Mapping[Store, RecordTable], content: np.ndarray, ids: Numbers, damages: list[Damage]) -> Entities:
     held = records.nodes(content)
     used, ids = held.used, ids[held.used]
-    # Nodes whose labels are in the field itself have the same set exactly when they have the same field.
-    fields, first, inverse = np.unique(held.labels[used], return_index=True, return_inverse=True)
-    labels = labels_of(fields, ids[first], tables[Store.NODE_LABELS], damages)
-    edges = np.searchsorted(labels.rows, np.arange(len(fields) + 1)).tolist()
+    labels, edges, _, inverse = distinct_labels(held.labels[used], ids, tables[Store.NODE_LABELS], damages)
     own = labels.labels.tolist()
-    sets = [tuple(own[begin:end]) for begin, end in itertools.pairwise(edges)]
+    sets = [tuple(own[begin:end]) for begin, end in itertools.pairwise(edges.tolist())]
     places: dict[Tokens, int] = {}
     groups = np.array([places.setdefault(one, len(places)) for one in sets], np.int64)
     return Entities(ids, (), held.property[used], groups[inverse], tuple(places))

@@ -14,7 +14,7 @@ import numpy as np
 
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store import records as columns
-from neokeep.neo4j.store.labels import labels_of
+from neokeep.neo4j.store.labels import distinct_labels
 from neokeep.statistics.tally import scrambled
 
 if TYPE_CHECKING:
@@ -85,12 +85,9 @@ def label_sets(
 
     Gives the combinations, the place of each node's among them, and of each combination the first node's place with it.
     """
-    # Nodes with the same field have the same labels, so few fields have to be read; one that leads elsewhere is alone.
-    distinct, examples, places = np.unique(fields, return_index=True, return_inverse=True)
-    found = labels_of(distinct, ids[examples], table, damages)
+    found, edges, examples, places = distinct_labels(fields, ids, table, damages)
     labels = np.clip(found.labels, 0, _HIGHEST - 1) + 1
-    keys = np.zeros(len(distinct), np.uint64)
-    edges = np.searchsorted(found.rows, np.arange(len(distinct) + 1))
+    keys = np.zeros(len(examples), np.uint64)
     some = np.flatnonzero(np.diff(edges))
     if len(some):
         keys[some] = np.add.reduceat(scrambled(labels.astype(np.uint64)), edges[some])

@@ -50,6 +50,19 @@ def labels_of(
     return Labels(rows[order], np.concatenate([part.labels for part in found])[order])
 
 
+def distinct_labels(
+    fields: Numbers, ids: Numbers, table: RecordTable, damages: list[Damage]
+) -> tuple[Labels, Numbers, Numbers, Numbers]:
+    """Read the labels of nodes, once for all with the same field: those have the same labels.
+
+    Gives the labels, by the places of the distinct fields; where those of each begin in them, and the last end; of each
+    field the place of the first node with it; and of each node the place of its field.
+    """
+    distinct, first, places = np.unique(fields, return_index=True, return_inverse=True)
+    found = labels_of(distinct, ids[first], table, damages)
+    return found, np.searchsorted(found.rows, np.arange(len(distinct) + 1)), first, places
+
+
 def _inline(fields: Numbers, ids: Numbers, damages: list[Damage]) -> list[Labels]:
     counts = np.where(fields & _ELSEWHERE == 0, fields >> _INLINE_BITS, 0)
     parts = []
