@@ -19,8 +19,7 @@ from neokeep.consistency.repeated import Numbered, keep_bounded
 from neokeep.consistency.value_types import KNOWN, allowed
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store import records as columns
-from neokeep.neo4j.store.blocks import Blocks, Column, Decoder, blocks_of
-from neokeep.neo4j.store.chains import property_levels
+from neokeep.neo4j.store.blocks import Blocks, Column, Decoder, blocks_of_chains
 from neokeep.neo4j.store.labels import labels_of
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from neokeep.consistency.claims import Fingerprints
     from neokeep.consistency.state import State
-    from neokeep.neo4j.store.damage import Damage
     from neokeep.neo4j.store.graph import SchemaRule
     from neokeep.neo4j.store.pages import Batch, Flags, Numbers
     from neokeep.progress import Progress
@@ -168,7 +166,7 @@ def _gathered(parts: Iterator[Fingerprints]) -> Iterator[Fingerprints]:
 def _chunks(state: State, store: Store, rules: list[Constraint], progress: Progress) -> Iterator[_Chunk]:
     """Read the entities that some constraints are on, and of their properties what the constraints are on."""
     tokens = {rule.token for rule in rules}
-    keys = np.unique([key for rule in rules for key in rule.keys])
+    keys = {key for rule in rules for key in rule.keys}
     decoder = Decoder(state.tables)
     for batch in state.tables[store].batches():
         ids, heads, rows, held = _entities(state, store, batch)
@@ -179,10 +177,9 @@ def _chunks(state: State, store: Store, rules: list[Constraint], progress: Progr
             some = entities[begin : begin + _AT_ONCE]
             inside = (rows >= some[0]) & (rows <= some[-1])
             places = np.searchsorted(some, rows[inside])
-            blocks = _blocks(state, heads[some])
-            blocks = blocks[np.isin(blocks.key, keys)]
+            # What is damaged was told by the pass over properties.
+            blocks = blocks_of_chains(state.tables[Store.PROPERTY], heads[some], [], keys)
             members = {token: np.unique(places[held[inside] == token]) for token in tokens}
-            # What cannot be read was told by the pass over properties.
             yield _Chunk(ids[some], members, blocks, tuple(decoder.columns(blocks, [])))
         progress.advance(batch.records.size)
 
@@ -197,12 +194,6 @@ def _entities(state: State, store: Store, batch: Batch) -> tuple[Numbers, Number
     ids = batch.ids[nodes.used]
     labels = labels_of(nodes.labels[nodes.used], ids, state.tables[Store.NODE_LABELS], [])
     return ids, nodes.property[nodes.used], labels.rows, labels.labels
-
-
-def _blocks(state: State, heads: Numbers) -> Blocks:
-    damages: list[Damage] = []
-    levels = property_levels(state.tables[Store.PROPERTY], heads, damages)
-    return Blocks.joined([blocks_of(level.rows, level.ids, level.records.longs, damages) for level in levels])
 
 
 def _numbers_of(rule: Constraint, chunk: _Chunk) -> tuple[Numbers, Fingerprints]:

@@ -10,8 +10,7 @@ import numpy as np
 from neokeep.consistency.claims import Fingerprints, fingerprints
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store import records as columns
-from neokeep.neo4j.store.blocks import Blocks, Column, Decoder, blocks_of
-from neokeep.neo4j.store.chains import property_levels
+from neokeep.neo4j.store.blocks import Column, Decoder, blocks_of_chains
 from neokeep.neo4j.store.index_keys import DAY, OPAQUE, UNREAD, NumberType, ValueType, canonical_bits, text_hashes
 from neokeep.neo4j.store.values import Date, DateTime, Duration, Kind, LocalDateTime, LocalTime, Time
 
@@ -91,11 +90,7 @@ class _Values:
 
     def __init__(self, tables: Mapping[Store, RecordTable], ids: Numbers, heads: Numbers, keys: set[int]) -> None:
         damages: list[Damage] = []
-        parts = []
-        for level in property_levels(tables[Store.PROPERTY], heads, damages):
-            blocks = blocks_of(level.rows, level.ids, level.records.longs, damages)
-            parts.append(blocks[np.isin(blocks.key, list(keys))])
-        self._ids, self._blocks = ids, Blocks.joined(parts)
+        self._ids, self._blocks = ids, blocks_of_chains(tables[Store.PROPERTY], heads, damages, keys)
         # The last stands for a value that is not there.
         self._values = np.zeros((4, len(self._blocks) + 1), np.int64)
         self._values[0] = UNREAD

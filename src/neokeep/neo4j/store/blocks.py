@@ -14,7 +14,7 @@ import numpy as np
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.recovery.meaning import block_longs
 from neokeep.neo4j.store.arrays import NotAnArray, short_array, stored_array, zoned
-from neokeep.neo4j.store.chains import dynamic_values
+from neokeep.neo4j.store.chains import dynamic_values, property_levels
 from neokeep.neo4j.store.damage import Code, Damage
 from neokeep.neo4j.store.texts import decode_short_strings
 from neokeep.neo4j.store.values import (
@@ -30,7 +30,7 @@ from neokeep.neo4j.store.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -110,6 +110,17 @@ def blocks_of(chain: Numbers, record: Numbers, longs: Longs, damages: list[Damag
         found.append((begins, Blocks(chain[begins], record[begins], head & 0xFF_FFFF, head >> _KEY_BITS & 15, own)))
     order = np.argsort(np.concatenate([begins for begins, _ in found]), kind="stable")
     return Blocks.joined([blocks for _, blocks in found])[order]
+
+
+def blocks_of_chains(
+    table: RecordTable, heads: Numbers, damages: list[Damage], keys: Collection[int] | None = None
+) -> Blocks:
+    """Read the blocks in the chains that begin with the property records `heads` (-1: none), or those of some keys."""
+    parts = []
+    for level in property_levels(table, heads, damages):
+        blocks = blocks_of(level.rows, level.ids, level.records.longs, damages)
+        parts.append(blocks if keys is None else blocks[np.isin(blocks.key, list(keys))])
+    return Blocks.joined(parts)
 
 
 class Decoder:

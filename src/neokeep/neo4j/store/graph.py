@@ -14,8 +14,8 @@ import numpy as np
 
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store import records as columns
-from neokeep.neo4j.store.blocks import Blocks, Column, Decoder, blocks_of
-from neokeep.neo4j.store.chains import dynamic_values, property_levels
+from neokeep.neo4j.store.blocks import Blocks, Column, Decoder, blocks_of_chains
+from neokeep.neo4j.store.chains import dynamic_values
 from neokeep.neo4j.store.damage import Code, Damage
 from neokeep.neo4j.store.labels import Labels, labels_of
 from neokeep.neo4j.store.pages import RECORDS_AT_ONCE, open_tables
@@ -144,11 +144,7 @@ class GraphReader:
 
     def properties(self, heads: Numbers, damages: list[Damage]) -> Properties:
         """Read the properties of entities by their first property records (-1: none)."""
-        parts = [
-            blocks_of(level.rows, level.ids, level.records.longs, damages)
-            for level in property_levels(self.tables[Store.PROPERTY], heads, damages)
-        ]
-        blocks = Blocks.joined(parts)
+        blocks = blocks_of_chains(self.tables[Store.PROPERTY], heads, damages)
         return Properties(blocks, tuple(self._decoder.columns(blocks, damages)))
 
     def schema_rules(self, damages: list[Damage]) -> list[SchemaRule]:
