@@ -5,8 +5,8 @@ Only a store that was closed in order has them as of its records.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,12 +24,12 @@ from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.index_keys import ONLINE, layout_of
 from neokeep.neo4j.store.tree_layouts import COUNTS_FILE, DEGREES_FILE, LEGACY_TOKEN_FILES, TOKENS
-from neokeep.workers import run_workers
+from neokeep.parallel import in_order
 
 if TYPE_CHECKING:
     from neokeep.consistency.state import State
     from neokeep.neo4j.store.graph import SchemaRule
-    from neokeep.neo4j.store.pages import StorePages
+    from neokeep.neo4j.store.pages import RecordTable, StorePages
     from neokeep.neo4j.store.tree import Layout, Tree
     from neokeep.progress import Progress
 
@@ -63,27 +63,23 @@ def check_derived(state: State, files: StorePages, *, jobs: int, progress: Progr
 
 def _tally(state: State, labels: LabelSets, jobs: int, progress: Progress) -> Tally:
     """Count all relationships, a stretch at a time on each thread."""
-    table, types = state.tables[Store.RELATIONSHIP], len(state.names(Store.TYPE))
-    starts, taking, whole = iter(range(0, table.count, _STRETCH)), threading.Lock(), Tally()
-
-    def work(stopping: threading.Event) -> None:
-        own = Tally()
-        while not stopping.is_set():
-            with taking:
-                start = next(starts, None)
-            if start is None:
-                break
-            records = table.stretch(start, min(start + _STRETCH, table.count))
-            if table.count < _WORTH_COMPILING or not own.add_stretch(labels, start, records, types):
-                held = columns.relationships(records)
-                ids = np.arange(start, start + len(records), dtype=np.int64)[held.used]
-                own.add(labels, ids, held.type[held.used], held.node[0][held.used], held.node[1][held.used])
-            progress.advance(records.size)
-        with taking:
-            whole.merge(own)
-
-    run_workers(work, jobs)
+    table, whole = state.tables[Store.RELATIONSHIP], Tally()
+    types = len(state.names(Store.TYPE))
+    work = (partial(_of_stretch, table, labels, types, start) for start in range(0, table.count, _STRETCH))
+    for size, own in in_order(work, jobs):
+        whole.merge(own)
+        progress.advance(size)
     return whole
+
+
+def _of_stretch(table: RecordTable, labels: LabelSets, types: int, start: int) -> tuple[int, Tally]:
+    """Count the relationships of one stretch; gives its bytes too."""
+    records, own = table.stretch(start, min(start + _STRETCH, table.count)), Tally()
+    if table.count < _WORTH_COMPILING or not own.add_stretch(labels, start, records, types):
+        held = columns.relationships(records)
+        ids = np.arange(start, start + len(records), dtype=np.int64)[held.used]
+        own.add(labels, ids, held.type[held.used], held.node[0][held.used], held.node[1][held.used])
+    return records.size, own
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from neokeep.export.entities import Entities, Side, ranges, read_entities
-from neokeep.export.parallel import in_order
 from neokeep.export.properties import Found, find_properties, slots_of, types_of
 from neokeep.export.survey import records_at_once
 from neokeep.export.texts import TooMuch
 from neokeep.export.values import fitted, positions, tell_unreadable, values_of
 from neokeep.neo4j.store.kernels import order_by
+from neokeep.parallel import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,9 +14,9 @@ import numpy as np
 
 from neokeep.export.entities import Side, Tokens, ranges, read_entities
 from neokeep.export.kinds import BITS
-from neokeep.export.parallel import in_order
 from neokeep.export.properties import find_properties, slots_of, types_of
 from neokeep.neo4j.recovery.layout import Store
+from neokeep.parallel import in_order
 
 if TYPE_CHECKING:
     from neokeep.neo4j.store.graph import GraphReader
