@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from neokeep.storage.base import ObjectExists
 from neokeep.storage.open import open_storage
 from neokeep.storage.place import Place, StorageOptions
 
@@ -56,5 +57,12 @@ def test_what_a_killed_writer_leaves_is_whole(
     for number, item in enumerate(left):
         assert item.size == SIZE
         assert storage.read(item.name) == bytes([number % 256]) * SIZE
-    storage.create(f"packs/{len(left)}", b"mine")
-    assert storage.read(f"packs/{len(left)}") == b"mine"
+    following = len(left)
+    try:
+        storage.create(f"packs/{following}", b"mine")
+    except ObjectExists:
+        # What the dead had sent to its last byte, a server may still give its name after the listing: whole then.
+        assert storage.read(f"packs/{following}") == bytes([following % 256]) * SIZE
+        following += 1
+        storage.create(f"packs/{following}", b"mine")
+    assert storage.read(f"packs/{following}") == b"mine"
