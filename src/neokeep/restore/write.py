@@ -220,7 +220,8 @@ class _Writer:
 
 def is_zero(view: memoryview) -> bool:
     """Tell whether all bytes are zero; there is at least one."""
-    return view[0] == 0 and not np.frombuffer(view, np.uint8).any()
+    # As truth values they are looked at only up to the first that is not zero.
+    return not np.frombuffer(view, np.bool_).any()
 
 
 def _finish(paths: Sequence[Path], files: Sequence[FileEntry], jobs: int) -> None:
