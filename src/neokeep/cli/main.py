@@ -88,6 +88,8 @@ def door() -> Door:
 
 def run() -> NoReturn:
     """Run the command line of this process, and end it."""
+    # numpy's linear algebra, which nothing here uses, would start a thread for each processor and let it spin.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     status = main()
     if any(thread.daemon for thread in threading.enumerate()):
         # Left by a second interruption. In a library's code such a thread crashes when the interpreter is taken down.
