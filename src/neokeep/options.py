@@ -121,7 +121,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "immutable_for", DURATION,
         "Lock what a restore needs for this time from when it is stored, such as 30d: nobody can remove it earlier. "
-        "For S3 buckets with object lock.",
+        "`expire` and `collect` lock what kept backups need for it anew. For S3 buckets with object lock.",
         WRITES,
     ),
     Option(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helpers.backups import SILENT, check, content, expected, put_back, take
 from helpers.canned import Answer, answering, xml_error
@@ -18,8 +21,9 @@ from neokeep.repository.collect import collect
 from neokeep.repository.expire import expire
 from neokeep.repository.expiry import Policy
 from neokeep.repository.open import init_repository, open_repository
-from neokeep.storage.base import ObjectExists
-from neokeep.storage.object_lock import ObjectLock
+from neokeep.storage.base import ObjectExists, ObjectLocked, ObjectMissing
+from neokeep.storage.layer import innermost
+from neokeep.storage.object_lock import ExtendsLocks, ObjectLock
 from neokeep.storage.open import open_storage
 from neokeep.storage.place import Place, StorageOptions
 
@@ -168,6 +172,111 @@ def test_collection_is_refused_what_is_locked_goes_on_with_the_rest_and_says_unt
     assert {item.label for item in repository.manifests()} == {first, newest}
     put_back(repository, tmp_path / "restored", newest)
     assert content(tmp_path / "restored") == expected(made)
+
+
+def test_the_lock_of_what_is_there_is_extended_once_and_then_lasts(bucket: str) -> None:
+    opened(bucket, 2).create("packs/ab/abcd", b"content")
+    longer = extending(opened(bucket))
+    assert longer.extend_lock("packs/ab/abcd")
+    assert not longer.extend_lock("packs/ab/abcd")
+    assert locked_for(bucket, "packs/ab/abcd") > timedelta(seconds=DAY)
+
+
+def test_what_was_stored_without_a_lock_can_be_locked(bucket: str) -> None:
+    opened(bucket, None).create("packs/ab/abcd", b"content")
+    assert extending(opened(bucket)).extend_lock("packs/ab/abcd")
+    assert locked_for(bucket, "packs/ab/abcd") > timedelta(seconds=DAY)
+
+
+def test_a_lock_is_never_shortened(bucket: str) -> None:
+    opened(bucket, 3 * DAY).create("packs/ab/abcd", b"content")
+    assert not extending(opened(bucket)).extend_lock("packs/ab/abcd")
+    assert locked_for(bucket, "packs/ab/abcd") > timedelta(days=2)
+
+
+def test_no_lock_is_looked_for_where_no_object_is(bucket: str) -> None:
+    with pytest.raises(ObjectMissing):
+        extending(opened(bucket)).extend_lock("packs/ab/abcd")
+
+
+def test_a_bucket_without_object_lock_cannot_extend_either(s3: S3Server, bucket: str) -> None:
+    assert bucket
+    name = s3.bucket("without-lock-too")
+    opened(name, None).create("packs/ab/abcd", b"content")
+    with pytest.raises(AccessError, match="the lock of keep/packs/ab/abcd cannot be looked at or moved on"):
+        extending(opened(name)).extend_lock("packs/ab/abcd")
+
+
+def test_whoever_refuses_the_request_is_told_with_the_rights_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+    with answering(lambda _method, _path: xml_error(403, "AccessDenied")) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        with pytest.raises(AccessError) as told:
+            extending(opened("somewhere")).extend_lock("packs/ab/abcd")
+    assert "s3:PutObjectRetention" in told.value.remedy
+    assert "hush" not in told.value.message
+
+
+@given(st.integers(1, 10 * 365 * DAY), st.integers(-DAY, 11 * 365 * DAY))
+def test_a_moved_date_is_late_enough_and_is_not_moved_again_at_once(seconds: int, left: int) -> None:
+    lock = ObjectLock(lambda _headers: pytest.fail("nothing is stored"), seconds)
+    now = datetime.now(UTC)
+    later = lock.later(now + timedelta(seconds=left))
+    if later is None:
+        assert left >= seconds
+    else:
+        assert left < seconds + 1
+        assert later >= now + timedelta(seconds=seconds)
+        assert lock.later(later) is None or seconds < 100
+
+
+def test_collection_extends_the_locks_of_all_that_kept_backups_need_and_of_nothing_else(
+    bucket: str, tmp_path: Path
+) -> None:
+    made = make_database(tmp_path / "home")
+    for_a_minute = init_repository(place(bucket, 60))
+    take(made, for_a_minute)
+    needed = {item.name for item in for_a_minute.storage.list("packs")}
+    _garbage(for_a_minute, b"not needed" * 999)
+    garbage = {item.name for item in for_a_minute.storage.list("packs")} - needed
+    repository = open_repository(place(bucket))
+    report = collect(repository, grace=timedelta(days=7), progress=SILENT)
+    kept = ["config", *needed, *(item.name for item in repository.storage.list("backups"))]
+    assert report.extended_locks >= len(kept)
+    assert all(locked_for(bucket, name) > timedelta(seconds=DAY) for name in kept)
+    assert all(locked_for(bucket, name) < timedelta(minutes=2) for name in garbage)
+    assert "that backups need for longer" in "\n".join(lines_of(report))
+    assert refused_by(report) is None
+    assert collect(repository, grace=timedelta(days=7), progress=SILENT).extended_locks == 0
+
+
+def test_collection_says_when_locks_cannot_be_extended(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_database(tmp_path / "home")
+    take(made, init_repository(place(bucket, 60)))
+    monkeypatch.setitem(sys.modules, "botocore.session", None)
+    report = collect(open_repository(place(bucket)), grace=timedelta(), progress=SILENT)
+    assert report.locks_not_extended > 0
+    failure = refused_by(report)
+    assert failure is not None
+    assert "needs botocore, which is not installed" in failure.message
+    assert "neokeep[lock]" in failure.remedy
+
+
+def extending(storage: Storage) -> ExtendsLocks:
+    backend = innermost(storage)
+    assert isinstance(backend, ExtendsLocks)
+    assert backend.locks
+    return backend
+
+
+def locked_for(bucket: str, name: str) -> timedelta:
+    """Try to remove an object, and see for how much longer it stays."""
+    with pytest.raises(ObjectLocked) as refused:
+        opened(bucket, None).delete(name)
+    return refused.value.until - datetime.now(UTC)
 
 
 def _garbage(repository: object, data: bytes) -> None:

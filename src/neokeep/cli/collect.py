@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from neokeep.cli.command import Call, Command
 from neokeep.cli.output import Outcome
+from neokeep.errors import PartialError
 from neokeep.units import format_count, format_size, format_time
 
 if TYPE_CHECKING:
@@ -34,7 +35,14 @@ def run(call: Call) -> Outcome:
 
 
 def refused_by(report: CollectReport) -> NeokeepError | None:
-    """Tell of deletions that the storage refused; None when there were none."""
+    """Tell of deletions that the storage refused, or of locks that end too early; None when there were none."""
+    if report.locks_not_extended:
+        return PartialError(
+            f"{report.repository} locks {format_count(report.locks_not_extended, 'object')} that backups need no "
+            f"longer than before, in spite of --immutable-for; the first: {report.locks_not_extended_because}",
+            remedy="Moving dates on needs 'neokeep[lock]' installed, and s3:GetObjectRetention and "
+            "s3:PutObjectRetention. The backups are as they were.",
+        )
     if not report.refused_objects:
         return None
     from neokeep.repository.removing import refusal
@@ -58,6 +66,8 @@ def lines_of(report: CollectReport) -> list[str]:
         lines.append(f"{waiting} with {format_size(report.condemned_bytes)} are not needed and may go later{since}")
     lines += [f"Waiting: {reason}" for reason in report.waiting_for]
     lines += locked_lines(report.locked_objects, report.locked_until)
+    if report.extended_locks:
+        lines.append(f"Locked {format_count(report.extended_locks, 'object')} that backups need for longer")
     if report.reprieved_packs:
         lines.append(f"{format_count(report.reprieved_packs, 'pack')} came to be needed again and stay")
     lines += [f"Removed {label}: its writer had been given up before it committed" for label in report.void_backups]

@@ -134,7 +134,8 @@ class CollectReport(msgspec.Struct, frozen=True, kw_only=True):
     on their way; `void_backups` are manifests of writers that had been given up. `unused_bytes` lay in packs that are
     needed for other blocks. Of these, `repacked_packs` with `repacked_bytes` were rewritten: the `copied_bytes` that
     are needed are in `repacked_into` new packs, and the old ones go later. `damaged_packs` were found by that. The
-    storage keeps `locked_objects`, the first of them until `locked_until`.
+    storage keeps `locked_objects`, the first of them until `locked_until`. Of what backups need, the dates of
+    `extended_locks` objects were moved on; those of `locks_not_extended` could not be.
     """
 
     repository: str
@@ -161,6 +162,9 @@ class CollectReport(msgspec.Struct, frozen=True, kw_only=True):
     damaged_packs: tuple[str, ...] = ()
     locked_objects: int = 0
     locked_until: datetime | None = None
+    extended_locks: int = 0
+    locks_not_extended: int = 0
+    locks_not_extended_because: str = ""
 
 
 class ExpireReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,8 +13,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from neokeep import reports
+from neokeep.encryption.key_object import PREFIX as KEYS
 from neokeep.repository.condemned import Condemned, condemn, list_condemned
+from neokeep.repository.holds import PREFIX as HOLDS
 from neokeep.repository.lease import leased, storage_time
+from neokeep.repository.locking import Extended, extend_locks
 from neokeep.repository.manifest import manifest_name
 from neokeep.repository.needed import (
     Catalogue,
@@ -29,7 +32,8 @@ from neokeep.repository.reader import BlockReader
 from neokeep.repository.reindex import consolidate_index
 from neokeep.repository.removing import Remover
 from neokeep.repository.repack import REPACK_BELOW, Repacked, Rewrite, plan_repack, repack
-from neokeep.repository.repository import DAMAGED, DamagedManifest, pack_identities
+from neokeep.repository.repository import CONFIG, DAMAGED, DamagedManifest, pack_identities
+from neokeep.repository.segment import PREFIX as SEGMENTS
 from neokeep.repository.sessions import (
     PATIENCE,
     REVOKED,
@@ -42,7 +46,7 @@ from neokeep.repository.sessions import (
 from neokeep.units import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from neokeep.progress import Progress
@@ -90,6 +94,7 @@ class _Done:
     pending_segments: int = 0
     removable_from: datetime | None = None
     repacked: Repacked = field(default_factory=Repacked)
+    locks: Extended = field(default_factory=Extended)
 
 
 def collect(
@@ -126,6 +131,7 @@ def collect(
         _give_up_late_writers(repository, lease)
         progress.say("looking for what no backup needs")
         view = _look(repository, lease.check(), lease.renew)
+        done.locks = extend_locks(storage, _kept(repository, view), lease.renew)
         remover.remove((manifest_name(label), 0) for label in view.catalogue.void)
         remover.remove((mark.name, 0) for mark in view.finished)
         swept = [_sweep(repository, view, one, grace, done, remover) for one in view.condemned]
@@ -155,6 +161,16 @@ def _look(repository: Repository, now: datetime, renew: Callable[[], object]) ->
     finished = [mark for mark in writers if mark.identity in over]
     created = {one: item.created for one, item in pack_identities(repository.storage.list("packs")).items()}
     return _View(now, condemned, at_work, finished, reader, catalogue, needed, segments, created)
+
+
+def _kept(repository: Repository, view: _View) -> Iterator[str]:
+    """Name what the kept backups need, and what is needed to open them."""
+    storage = repository.storage
+    yield CONFIG
+    yield from (item.name for prefix in (KEYS, HOLDS) for item in storage.list(prefix))
+    yield from (manifest_name(manifest.label) for manifest in view.catalogue.manifests)
+    yield from (item.name for item in storage.list(SEGMENTS) if item.name not in view.segments)
+    yield from (pack_name(identity) for identity in view.needed.identities)
 
 
 def _give_up_late_writers(repository: Repository, lease: Lease) -> None:
@@ -285,5 +301,8 @@ def _report(
         copied_bytes=done.repacked.copied,
         repacking_stopped_because=done.repacked.stopped_because,
         damaged_packs=tuple(done.repacked.damaged),
+        extended_locks=done.locks.count,
+        locks_not_extended=len(done.locks.failed),
+        locks_not_extended_because=next(iter(done.locks.failed.values()), ""),
         seconds=round(time.monotonic() - began, 3),
     )

@@ -52,10 +52,14 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class S3Settings:
-    """What decides how S3 is reached. `keys` is None where the library or `credential_process` finds them."""
+    """What decides how S3 is reached. `keys` is None where the library or `credential_process` finds them.
+
+    `endpoint` is the address of the bucket where that is in the name of the host; `service` is that without it.
+    """
 
     region: str
     endpoint: str | None
+    service: str | None
     by_host: bool
     ca_file: Path | None
     keys: Mapping[str, str] | None
@@ -111,6 +115,7 @@ def settle(options: StorageOptions, bucket: str, environment: Mapping[str, str],
     settings = S3Settings(
         region=region,
         endpoint=_with_bucket(endpoint, bucket) if endpoint and by_host else endpoint,
+        service=endpoint or None,
         by_host=by_host,
         ca_file=options.ca_file or (Path(bundle).expanduser() if bundle else None),
         keys=None,

@@ -17,6 +17,7 @@ from neokeep.files import explained
 from neokeep.storage import aws
 from neokeep.storage.object_lock import ObjectLock, locked_until
 from neokeep.storage.objects import ObjectStorage
+from neokeep.storage.retention import Retention
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,6 +94,7 @@ def _open_s3(address: Address, options: StorageOptions, environment: Mapping[str
         _caveats(settings.endpoint),
         lock=lock,
         locked_until=lambda key: locked_until(store, key, settings.ca_file),
+        retention=Retention(address.host, settings, options),
         for_parts=partial(opened, {}, {}, _repeating(options)),
     )
 

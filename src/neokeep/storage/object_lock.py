@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import obstore
 from obstore.exceptions import BaseError
@@ -29,9 +29,29 @@ if TYPE_CHECKING:
 _LOCKED = ("config", "keys/", "packs/", "backups/", "segments/", "holds/")
 """What a restore needs. The index can be made anew, and marks and leases have to be removed to work at all."""
 
+_SPARE = 0.1
+"""By how much more a date is moved on than it must be, so that not every run has to move every date."""
+
 _MODE = "x-amz-object-lock-mode"
 _UNTIL = "x-amz-object-lock-retain-until-date"
 _FORM = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@runtime_checkable
+class ExtendsLocks(Protocol):
+    """A storage that can lock objects that are there already, and for longer than they were."""
+
+    @property
+    def locks(self) -> bool:
+        """Tell whether it was asked to lock objects."""
+
+    def extend_lock(self, name: str) -> bool:
+        """Lock an object for at least as long as one that is stored now; False where it was already.
+
+        Raises:
+            ConfigurationError: what this needs is not installed.
+            ObjectMissing, AccessError, UnreachableError: the lock is as it was.
+        """
 
 
 class ObjectLock:
@@ -63,6 +83,13 @@ class ObjectLock:
                 date = datetime.fromtimestamp(until, UTC).strftime(_FORM)
                 self._store, self._until = self._opened({_MODE: "COMPLIANCE", _UNTIL: date}), until
             return self._store
+
+    def later(self, until: datetime | None) -> datetime | None:
+        """Tell to when the end of a lock, None for no lock, has to be moved; None where it lasts long enough."""
+        now = datetime.now(UTC)
+        if until is not None and until >= now + timedelta(seconds=self._seconds):
+            return None
+        return (now + timedelta(seconds=self._seconds * (1 + _SPARE) + 1)).replace(microsecond=0)
 
     def prove(self, asked: Callable[[], datetime | None], url: str) -> None:
         """Ask once until when an object that was stored is locked.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from neokeep.storage.object_lock import ObjectLock
+    from neokeep.storage.retention import Retention
 
 _LISTED_AT_ONCE = 1000
 _PARTS_AT_ONCE = 2
@@ -45,11 +46,13 @@ class ObjectStorage(Storage):
         *,
         lock: ObjectLock | None = None,
         locked_until: Callable[[str], datetime | None] = lambda _key: None,
+        retention: Retention | None = None,
         for_parts: Callable[[], ObjectStore] | None = None,
     ) -> None:
         self.url = url
         self._lock = lock
         self._locked_until = locked_until
+        self._retention = retention
         self._store = store
         self._prefix = f"{prefix}/" if prefix else ""
         self._caveats = caveats
@@ -131,6 +134,21 @@ class ObjectStorage(Storage):
                 if until is not None:
                     raise locked(f"{self.url}/{name}", until) from None
                 raise failure from None
+
+    @property
+    def locks(self) -> bool:
+        """See ExtendsLocks.locks."""
+        return self._lock is not None and self._retention is not None
+
+    def extend_lock(self, name: str) -> bool:
+        """See ExtendsLocks.extend_lock."""
+        if self._lock is None or self._retention is None:
+            raise AssertionError("no locks were asked for")
+        key = self._key(name)
+        later = self._lock.later(self._retention.until(key))
+        if later is not None:
+            self._retention.extend(key, later)
+        return later is not None
 
     def large(self, name: str, part: int, *, overwrite: bool) -> LargeObject:  # noqa: ARG002
         """See TakesStreams.large: the library cannot ask for the name to be free at the end of a large object."""
