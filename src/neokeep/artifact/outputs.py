@@ -237,13 +237,21 @@ def _put(scratch: Path, destination: Destination) -> None:
         os.replace(scratch, destination.path)
         return
     try:
-        rename_new(scratch, destination.path)
+        _take_name(scratch, destination.path)
+    except OSError:
+        _require_free(destination)
+        raise
+
+
+def _take_name(scratch: Path, path: Path) -> None:
+    """Give a file a name that must be free."""
+    try:
+        rename_new(scratch, path)
     except OSError as problem:
         if problem.errno != errno.EINVAL:
-            _require_free(destination)
             raise
         # A file system that cannot rename in this way can link, which does not replace either.
-        os.link(scratch, destination.path)
+        os.link(scratch, path)
         scratch.unlink()
 
 
