@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -47,6 +47,8 @@ class Settings:
     """What --sources names."""
     places: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
     """The repositories that an option means, by its name."""
+    flags: frozenset[str] = frozenset()
+    """The options that the command line itself gave."""
 
     def text(self, name: str) -> str | None:
         """Give an option that is a name, a label or a choice."""
@@ -96,6 +98,18 @@ class Settings:
                 remedy=f"Choose one with {BY_NAME[name].flag}.",
             )
         return first
+
+    def means_repository(self, options: Iterable[str]) -> bool:
+        """Tell whether a repository is read, by a command that can read a server, too.
+
+        It is where one of `options` is there, which only mean something of a repository; where the command line names
+        a repository and no server; and where no server is named anywhere.
+        """
+        if any(self.values[name] is not None for name in options):
+            return True
+        if "repo" in self.flags:
+            return not self.flags & {"home", "source"}
+        return self.values["home"] is None and bool(self.places.get("repo"))
 
     def place_or_places(self) -> Place | tuple[Place, ...]:
         """Give the only repository as it is, or several as a tuple."""
@@ -166,7 +180,8 @@ def settle(command: str, flags: Flags, environment: Mapping[str, str], file: Con
     for name, found in places.items():
         values[name] = tuple(place.url for place in found) or None
     named = values.get("sources")
-    return Settings(values, () if named is None else _named_sources(str(named), flags, file), places)
+    sources = () if named is None else _named_sources(str(named), flags, file)
+    return Settings(values, sources, places, frozenset(name for name, value in flags.items() if value is not None))
 
 
 def _places(

@@ -29,12 +29,13 @@ def run(call: Call) -> Outcome:
     given = [name for name in OF_A_REPOSITORY if settings.values[name] is not None]
     if "to" in given and len(given) > 1 and given != ["from_source", "to"]:
         raise UsageError("--to latest and another target were given", remedy="Give one target.")
+    kept = settings.means_repository(OF_A_REPOSITORY)
     report = api.dump(
         call.argument("database"),
         Place(to_path, settings.storage_options()),
-        home=None if given else settings.needed_path("home"),
+        home=None if kept else settings.needed_path("home"),
         configuration_directory=settings.path("conf"),
-        repository=settings.place() if given else None,
+        repository=settings.place() if kept else None,
         label=settings.text("backup"),
         from_source=settings.text("from_source"),
         to_time=settings.moment("to_time"),

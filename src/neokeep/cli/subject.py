@@ -24,7 +24,7 @@ _OF_A_REPOSITORY = ("backup", "from_source")
 
 
 def subject_of(call: Call, *, as_is: bool = False) -> Subject:
-    """Take the database of --home; where a backup or a source is named, that of the repository; or the archive.
+    """Take the database of --home, or that of the repository where that is meant, or the archive.
 
     Without its log where the command was told to read it `as_is`.
     """
@@ -44,11 +44,12 @@ def subject_of(call: Call, *, as_is: bool = False) -> Subject:
         raise UsageError(
             "there is no DATABASE to read", remedy="Name one, such as neo4j, or give --archive PATH, which holds one."
         )
+    kept = settings.means_repository(_OF_A_REPOSITORY)
     return api.subject(
         database,
-        home=None if given else settings.needed_path("home"),
+        home=None if kept else settings.needed_path("home"),
         configuration_directory=settings.path("conf"),
-        repository=settings.place() if given else None,
+        repository=settings.place() if kept else None,
         label=settings.text("backup"),
         from_source=settings.text("from_source"),
         as_is=as_is,
