@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep.api.places import SILENT, address_of, find_source, optional_path, repository_at
-from neokeep.errors import ConfigurationError, UsageError
+from neokeep.errors import UsageError
+from neokeep.extras import MissingExtra
 from neokeep.workers import default_jobs
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
 def require_extra(module: str, extra: str) -> None:
     """Say what to install where a package that is an extra is missing."""
     if find_spec(module) is None:
-        raise ConfigurationError(
-            f"this needs {module}, which is not installed", remedy=f"pip install 'neokeep[{extra}]'"
-        )
+        raise MissingExtra("this", module, extra)
 
 
 def subject(

@@ -12,16 +12,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from neokeep.errors import ConfigurationError
+from neokeep.extras import MissingExtra
 
 try:
     from neo4j.exceptions import DriverError, Neo4jError, ServiceUnavailable, SessionExpired, TransientError
 
     from neo4j import GraphDatabase
 except ImportError as missing:
-    raise ConfigurationError(
-        "the lab needs the neo4j driver, which is not installed", remedy="pip install 'neokeep[lab]'"
-    ) from missing
+    raise MissingExtra("the lab", "the neo4j driver", "lab") from missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neokeep import __version__
-from neokeep.errors import ConfigurationError
+from neokeep.extras import MissingExtra
 from neokeep.files import explained
 from neokeep.statistics.plots import HEIGHT, WIDTH, histogram, store_bars
 from neokeep.statistics.wording import number, percent, printable, several
@@ -17,9 +17,7 @@ from neokeep.units import format_size
 try:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 except ImportError as missing:
-    raise ConfigurationError(
-        "a page of statistics needs jinja2, which is not installed", remedy="pip install 'neokeep[html]'"
-    ) from missing
+    raise MissingExtra("a page of statistics", "jinja2", "html") from missing
 
 if TYPE_CHECKING:
     from pathlib import Path

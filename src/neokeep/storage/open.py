@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokeep.errors import ConfigurationError
+from neokeep.extras import MissingExtra
 from neokeep.storage.address import Address, parse_address
 from neokeep.storage.local import LocalStorage
 from neokeep.storage.retrying import Retrying
@@ -61,7 +62,4 @@ def _backend(address: Address, place: Place) -> Storage:
         return open_bucket(address, place.options)
     except ModuleNotFoundError as problem:
         extra = "sftp" if address.scheme == "sftp" else "cloud"
-        raise ConfigurationError(
-            f"{address.scheme}:// needs {problem.name}, which is not installed",
-            remedy=f"Install it, for example: pip install 'neokeep[{extra}]'",
-        ) from problem
+        raise MissingExtra(f"{address.scheme}://", problem.name, extra) from problem

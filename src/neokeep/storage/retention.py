@@ -11,7 +11,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from neokeep.errors import AccessError, ConfigurationError, NeokeepError, UnreachableError
+from neokeep.errors import AccessError, NeokeepError, UnreachableError
+from neokeep.extras import MissingExtra
 from neokeep.storage.base import ObjectMissing
 
 if TYPE_CHECKING:
@@ -87,10 +88,7 @@ def _open(settings: S3Settings, options: StorageOptions) -> _Library:
         config = importlib.import_module("botocore.config")
         exceptions = importlib.import_module("botocore.exceptions")
     except ModuleNotFoundError as problem:
-        raise ConfigurationError(
-            "moving the dates of locks on needs botocore, which is not installed",
-            remedy="Install it, for example: pip install 'neokeep[lock]'",
-        ) from problem
+        raise MissingExtra("moving the dates of locks on", "botocore", "lock") from problem
     keys = settings.keys or {}
     client = session.Session().create_client(
         "s3",

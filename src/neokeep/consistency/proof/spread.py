@@ -15,6 +15,7 @@ from neokeep.consistency.proof.part import prove_part
 from neokeep.consistency.proof.prove import Proof
 from neokeep.consistency.state import State
 from neokeep.errors import ConfigurationError, NeokeepError, SourceError, UnreachableError, UsageError
+from neokeep.extras import MissingExtra
 from neokeep.neo4j.recovery.layout import FILES
 from neokeep.neo4j.store.graph import GraphReader
 from neokeep.neo4j.store.pages import DirectoryPages
@@ -93,10 +94,7 @@ def _connected(scheduler: str) -> Iterator[Client]:
     try:
         from distributed import Client
     except ModuleNotFoundError as problem:
-        raise ConfigurationError(
-            f"--scheduler needs {problem.name}, which is not installed",
-            remedy="Install it, for example: pip install 'neokeep[distributed]'",
-        ) from problem
+        raise MissingExtra("--scheduler", problem.name, "distributed") from problem
     # What it has to say of connections that end is said here.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
