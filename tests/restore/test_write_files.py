@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helpers.backups import SILENT, content, expected, new_repository, put_back, take
 from helpers.calls import recorded
@@ -27,7 +29,7 @@ from neokeep.errors import (
 from neokeep.neo4j import locks
 from neokeep.repository.manifest import BlockList, FileEntry
 from neokeep.repository.reader import BlockReader
-from neokeep.restore.write import Owner, write_files
+from neokeep.restore.write import Owner, is_zero, write_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -261,3 +263,11 @@ def test_the_owner_and_mode_of_the_target_directory_are_taken_over(
     owner = databases.stat()
     assert {(user, group) for _, user, group in given} == {(owner.st_uid, owner.st_gid)}
     assert {os.path.basename(path) for path, _, _ in given} >= {"neostore", "checkpoint.0", "schema", "index-7"}
+
+
+@given(st.integers(1, 20_000), st.data())
+def test_one_byte_anywhere_of_any_value_is_no_hole(size: int, choices: st.DataObject) -> None:
+    content = bytearray(size)
+    assert is_zero(memoryview(content))
+    content[choices.draw(st.integers(0, size - 1))] = choices.draw(st.integers(1, 255))
+    assert not is_zero(memoryview(content))
