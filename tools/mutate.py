@@ -87,6 +87,7 @@ FAILED, NOTHING_TO_RUN = 1, 5
 POWER_LOSS = {
     "storage": "tests/faults/test_power_loss_of_repositories.py",
     "restore": "tests/faults/test_power_loss_of_restores.py",
+    "artifact": "tests/faults/test_power_loss_of_restores.py",
     "files.py": "tests/faults/test_power_loss_of_restores.py",
 }
 

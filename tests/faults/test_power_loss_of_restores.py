@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.artifacts import whole, write
 from helpers.backups import SILENT, content, expected, put_back, take
 from helpers.chains import commit_more, run_backup
 from helpers.database import make_database, write_tree
 from helpers.power_loss import Disk
+from neokeep import api
 from neokeep.repository.open import init_repository
 from neokeep.restore.restore import restore
 from neokeep.restore.swap import Place, settle
@@ -56,6 +58,19 @@ def test_a_database_that_was_restored_is_durable_to_its_last_byte(tmp_path: Path
     restored = content(target / "home")
     assert restored[0] == made.store
     assert content(left / "home") == restored
+
+
+def test_a_database_that_was_loaded_from_an_archive_is_durable_to_its_last_byte(
+    tmp_path: Path, made: Synthetic
+) -> None:
+    archive = write(tmp_path / "neo4j.dump", whole(made))
+    target, left = tmp_path / "target", tmp_path / "left"
+    (target / "home").mkdir(parents=True)
+    disk = Disk(target)
+    with disk.watched(lambda: None):
+        api.load(archive, target / "home")
+    disk.materialise(left, lambda _: False)
+    assert content(left / "home") == content(target / "home") == (made.store, made.log)
 
 
 @pytest.mark.parametrize("written_back", ["nothing", "databases", "transactions", "everything"])

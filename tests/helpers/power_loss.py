@@ -8,6 +8,7 @@ names of its last fsync, or those of the moment of the failure: file systems wri
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,18 +37,23 @@ class Disk:
 
     @contextmanager
     def watched(self, before_each: Callable[[], None]) -> Iterator[None]:
-        """Follow every call in the block; `before_each` is called ahead of each that changes files."""
+        """Follow every call in the block; `before_each` is called ahead of each that changes files.
+
+        Calls of several threads are followed one after the other.
+        """
         looking = False
+        lock = threading.RLock()
 
         def before(name: str, arguments: tuple[Any, ...]) -> None:
             nonlocal looking
-            if looking:
-                return
-            looking = True
-            before_each()
-            if name == "fsync":
-                self._sync(arguments[0])
-            looking = False
+            with lock:
+                if looking:
+                    return
+                looking = True
+                before_each()
+                if name == "fsync":
+                    self._sync(arguments[0])
+                looking = False
 
         with watched(before):
             yield
