@@ -11,6 +11,7 @@ from helpers.chains import commit_more, run_backup
 from helpers.copies import OtherNames, copied_over, restores, two_chains
 from helpers.database import make_database
 from helpers.encrypted import encrypted_repository
+from helpers.properties import one_of
 from neokeep.copies.heal import heal
 from neokeep.errors import UsageError
 from neokeep.repository import pack as packing
@@ -126,7 +127,7 @@ def test_a_full_backup_that_others_go_on_with_is_missed(base: Base, tmp_path: Pa
     is_whole(storage, wanted, tmp_path)
 
 
-@pytest.mark.parametrize("how", ["flipped", pytest.param("cut", marks=pytest.mark.slow), "removed"])
+@pytest.mark.parametrize("how", one_of(3, ["flipped", "cut", "removed"]))
 @pytest.mark.parametrize("kind", ["packs", "segments", "backups"])
 def test_a_repository_of_other_names_is_healed_by_place(base: Base, tmp_path: Path, kind: str, how: str) -> None:
     begin, other, wanted = base

@@ -6,6 +6,7 @@ import datetime as dt
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 from neo4j.spatial import CartesianPoint, WGS84Point
 from neo4j.time import DateTime, Duration
 
@@ -47,6 +48,7 @@ def test_the_same_seed_makes_the_same_statements() -> None:
     assert once != other
 
 
+@pytest.mark.slow
 def test_every_kind_of_statement_comes() -> None:
     statements = "\n".join(statement for statement, _ in ran(1, steps=1500))
     for words in STATEMENTS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 from crc32c import crc32c
 from hypothesis import given
@@ -50,12 +52,17 @@ def test_transactions_larger_than_the_window_are_found(kernel: int, monkeypatch:
         expect_all(found(built.data, built), built)
 
 
+@cache
+def thousands(kernel: int) -> BuiltLog:
+    return build_log(kernel, [b"p" * (number % 90) for number in range(6000)], last_before=1 << 33)
+
+
 @pytest.mark.parametrize("kernel", FAMILIES)
 @pytest.mark.parametrize("piece", [1000, 30_000, 1 << 22])
 def test_thousands_of_transactions_are_found_in_runs_that_go_on_in_the_next_window(
     kernel: int, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    built = build_log(kernel, [b"p" * (number % 90) for number in range(6000)], last_before=1 << 33)
+    built = thousands(kernel)
     monkeypatch.setattr(scan, "PIECE", piece)
     result = found(built.data + bytes(5000), built)
     expect_all(result, built)
