@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from helpers import txlog
 from helpers.hostile import FAMILIES, CountingReader, checksum, growing, hostile_logs, overwritten
+from helpers.properties import one_of
 from helpers.txlog import BuiltLog, build_log, fake_commit, reader
 from neokeep.neo4j.log import boundaries, scan
 from neokeep.neo4j.log.scan import Scan, Tail, has_commit, scan_log
@@ -57,7 +58,7 @@ def thousands(kernel: int) -> BuiltLog:
     return build_log(kernel, [b"p" * (number % 90) for number in range(6000)], last_before=1 << 33)
 
 
-@pytest.mark.parametrize("kernel", FAMILIES)
+@pytest.mark.parametrize("kernel", one_of(4, FAMILIES))
 @pytest.mark.parametrize("piece", [1000, 30_000, 1 << 22])
 def test_thousands_of_transactions_are_found_in_runs_that_go_on_in_the_next_window(
     kernel: int, piece: int, monkeypatch: pytest.MonkeyPatch
@@ -108,7 +109,7 @@ def test_a_run_is_over_where_one_checksum_does_not_hold(kernel: int) -> None:
         assert list(result.ends) == built.ends[:number]
 
 
-@pytest.mark.parametrize("kernel", FAMILIES)
+@pytest.mark.parametrize("kernel", one_of(4, FAMILIES))
 def test_many_fake_commit_entries_do_not_make_the_work_grow_with_its_square(
     kernel: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,7 +173,7 @@ def test_the_first_of_many_is_held_to_the_checksum_of_the_file_before(kernel: in
     assert (broken.tail, len(broken.ends)) == (Tail.DAMAGED, 0)
 
 
-@pytest.mark.parametrize("kernel", FAMILIES)
+@pytest.mark.parametrize("kernel", one_of(4, FAMILIES))
 @pytest.mark.parametrize("zeros", [0, 300])
 def test_a_file_that_grew_at_any_byte_is_read_as_if_at_once(kernel: int, zeros: int) -> None:
     built = build_log(kernel, [b"first", fake_commit(kernel, 3), b"", bytes(9)])
