@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from hypothesis import settings
 
-from neokeep.lab.class_archive import make_class_archive
 from neokeep.lab.home import create_home
 from neokeep.neo4j.cache import cache_directory
 from neokeep.neo4j.distribution import ARCHIVES
@@ -55,6 +54,8 @@ def quick_java(request: pytest.FixtureRequest) -> Iterator[None]:
         patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
         patch.setenv(ARCHIVES, "1")
         if any(item.get_closest_marker("real") for item in request.session.items):
+            from neokeep.lab.class_archive import make_class_archive  # It imports the driver, which takes a while.
+
             for version in VERSIONS:
                 make_class_archive(version)
         yield

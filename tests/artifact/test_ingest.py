@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.artifacts import (
@@ -30,6 +30,7 @@ from helpers.artifacts import (
 from helpers.backups import check, content, expected, new_repository, take
 from helpers.database import Synthetic, make_clean, make_database
 from helpers.encrypted import as_writer, encrypted_repository
+from helpers.properties import examples
 from neokeep import api
 from neokeep.capture.backup import back_up_database
 from neokeep.capture.options import CaptureOptions
@@ -235,11 +236,16 @@ def test_an_archive_comes_through_a_pipe(tmp_path: Path, made: Synthetic) -> Non
     assert backup.ingested.size_bytes is None
 
 
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return bad_archives(make_database(tmp_path_factory.mktemp("bad")))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("what", BAD)
-def test_a_bad_archive_leaves_no_backup_and_says_what_to_do(tmp_path: Path, made: Synthetic, what: str) -> None:
+def test_a_bad_archive_leaves_no_backup_and_says_what_to_do(tmp_path: Path, bad: dict[str, bytes], what: str) -> None:
     repository, storage = new_repository()
-    path = write(tmp_path / "neo4j.dump", bad_archives(made)[what])
+    path = write(tmp_path / "neo4j.dump", bad[what])
     with pytest.raises((IntegrityError, SourceError)) as refused:
         api.ingest(path, repository, scratch=tmp_path)
     assert refused.value.remedy
@@ -272,7 +278,7 @@ def test_an_index_that_is_not_whole_is_left_out_and_told(tmp_path: Path, made: S
     assert restored(repository, backup.label, tmp_path / "home") == expected(made)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(data=st.data(), magic=st.sampled_from(MAGICS))
 def test_whatever_is_wrong_with_the_bytes_there_is_no_backup_or_a_whole_one(
     made: Synthetic, data: st.DataObject, magic: str

@@ -11,6 +11,7 @@ from helpers.chains import commit_more, run_backup
 from helpers.copies import OtherNames, copied_over, restores, two_chains
 from helpers.database import make_database
 from helpers.encrypted import encrypted_repository
+from helpers.properties import one_of
 from neokeep.copies.heal import heal
 from neokeep.errors import UsageError
 from neokeep.repository import pack as packing
@@ -26,13 +27,23 @@ if TYPE_CHECKING:
     Base = tuple[MemoryStorage, MemoryStorage, dict[str, Content]]
 
 
-@pytest.fixture
-def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Base:
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Base:
     """Two repositories that hold the same two chains, in several packs each, and what each backup restores to."""
-    monkeypatch.setattr(packing, "TARGET_SIZE", 100_000)
     (here, storage), (there, other) = new_repository(), new_repository()
-    wanted = two_chains(make_database(tmp_path / "made"), here)
-    assert not copied_over(here, there).failures
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "TARGET_SIZE", 100_000)
+        wanted = two_chains(make_database(tmp_path_factory.mktemp("originals") / "made"), here)
+        assert not copied_over(here, there).failures
+    return storage, other, wanted
+
+
+@pytest.fixture
+def base(originals: Base, monkeypatch: pytest.MonkeyPatch) -> Base:
+    """The same, for one test to damage."""
+    monkeypatch.setattr(packing, "TARGET_SIZE", 100_000)
+    first, second, wanted = originals
+    storage, other = copied(first), copied(second)
     storage.url, other.url = "here", "there"
     return storage, other, wanted
 
@@ -63,7 +74,7 @@ def is_whole(storage: MemoryStorage, wanted: dict[str, Content], directory: Path
     restores(Repository.open(storage), wanted, directory)
 
 
-@pytest.mark.parametrize("how", ["flipped", pytest.param("cut", marks=pytest.mark.slow), "removed"])
+@pytest.mark.parametrize("how", one_of(3, ["removed", "flipped", "cut"]))
 @pytest.mark.parametrize("kind", ["packs", "segments", "index", "backups"])
 def test_every_kind_of_object_is_healed(base: Base, tmp_path: Path, kind: str, how: str) -> None:
     begin, other, wanted = base
@@ -126,7 +137,7 @@ def test_a_full_backup_that_others_go_on_with_is_missed(base: Base, tmp_path: Pa
     is_whole(storage, wanted, tmp_path)
 
 
-@pytest.mark.parametrize("how", ["flipped", pytest.param("cut", marks=pytest.mark.slow), "removed"])
+@pytest.mark.parametrize("how", one_of(3, ["flipped", "cut", "removed"]))
 @pytest.mark.parametrize("kind", ["packs", "segments", "backups"])
 def test_a_repository_of_other_names_is_healed_by_place(base: Base, tmp_path: Path, kind: str, how: str) -> None:
     begin, other, wanted = base

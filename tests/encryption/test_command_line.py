@@ -14,6 +14,7 @@ import pytest
 
 from helpers.backups import content, expected
 from helpers.database import make_database
+from helpers.properties import one_of
 from neokeep.cli.main import main
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def ways(files: Path) -> dict[str, tuple[list[object], dict[str, str]]]:
     }
 
 
-@pytest.mark.parametrize("way", list(ways(Path())))
+@pytest.mark.parametrize("way", one_of(3, list(ways(Path()))))
 def test_a_backup_is_made_listed_verified_and_restored_with_each_source_of_a_key(
     files: Path, here: Run, way: str
 ) -> None:
@@ -146,6 +147,7 @@ def test_no_process_shows_the_passphrase_in_its_arguments_or_hands_it_on(files: 
     assert "NEOKEEP_PASSPHRASE" not in (files / "env").read_text()
 
 
+@pytest.mark.slow
 def test_a_plain_repository_needs_no_library_of_encryption(files: Path) -> None:
     made = make_database(files / "home")
     program = (

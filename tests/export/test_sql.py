@@ -96,6 +96,7 @@ def test_a_filter_on_text_numbers_and_what_is_missing_is_right(made: Synthetic) 
     assert ask(made, "SELECT number FROM nodes WHERE list_contains(labels, 'Hub')").rows == ((None,),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("condition", "count"),
     [

@@ -110,9 +110,16 @@ def test_a_log_that_is_not_in_the_store_yet_is_applied(tmp_path: Path, scratch: 
     assert list(scratch.iterdir()) == []
 
 
-@pytest.mark.parametrize("bad", [name for name in BAD if name != "a file where a directory is"])
-def test_a_bad_archive_is_refused_and_leaves_nothing(tmp_path: Path, scratch: Path, bad: str) -> None:
-    path = write(tmp_path / "neo4j.dump", bad_archives(make_database(tmp_path / "home", KERNEL))[bad])
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return bad_archives(make_database(tmp_path_factory.mktemp("bad"), KERNEL))
+
+
+@pytest.mark.parametrize("what", [name for name in BAD if name != "a file where a directory is"])
+def test_a_bad_archive_is_refused_and_leaves_nothing(
+    tmp_path: Path, scratch: Path, bad: dict[str, bytes], what: str
+) -> None:
+    path = write(tmp_path / "neo4j.dump", bad[what])
     with pytest.raises(NeokeepError) as problem:
         api.check_consistency(api.subject(archive=path, scratch=scratch))
     assert str(scratch) not in problem.value.message

@@ -56,7 +56,7 @@ def some_bytes(seed: int, size: int) -> bytes:
     return b"".join(pages)[:size]
 
 
-def store_files(kernel: int, seed: int, size: int = 40 * PAGE) -> dict[str, bytes]:
+def store_files(kernel: int, seed: int, size: int = 20 * PAGE) -> dict[str, bytes]:
     files = {
         "neostore": neostore_bytes(kernel),
         "neostore.nodestore.db": some_bytes(seed, size),

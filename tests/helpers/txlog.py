@@ -114,10 +114,17 @@ class BuiltLog:
         return [commit_time(number) for number in range(self.first_transaction, self.last_transaction + 1)]
 
     def add(self, payload: bytes, extra: bytes = b"") -> None:
-        number = self.last_transaction + 1
-        self.data += transaction_bytes(self.kernel, number, payload, self.last_checksum, number, extra)
-        self.last_checksum = int(struct.unpack(order(self.kernel) + "I", self.data[-4:])[0])
-        self.ends.append(len(self.data))
+        self.extend([payload], extra)
+
+    def extend(self, payloads: Sequence[bytes], extra: bytes = b"") -> None:
+        # Thousands, one after the other put behind what is there, would copy it all thousands of times.
+        data, checksum = bytearray(self.data), struct.Struct(order(self.kernel) + "I")
+        for payload in payloads:
+            number = self.last_transaction + 1
+            data += transaction_bytes(self.kernel, number, payload, self.last_checksum, number, extra)
+            (self.last_checksum,) = checksum.unpack_from(data, len(data) - checksum.size)
+            self.ends.append(len(data))
+        self.data = bytes(data)
 
     def next(self, payloads: Sequence[bytes], kernel: int | None = None) -> BuiltLog:
         """Rotate: the log file that follows on this one."""
@@ -140,8 +147,7 @@ def build_log(
 ) -> BuiltLog:
     data = header_bytes(header_format(kernel), version, last_before)
     built = BuiltLog(kernel, version, last_before, data, last_checksum=previous_checksum)
-    for payload in payloads:
-        built.add(payload)
+    built.extend(payloads)
     return built
 
 

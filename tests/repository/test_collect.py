@@ -63,7 +63,7 @@ class Found:
     def change(self) -> None:
         """Put other content into the store, so that the next full backup has blocks of its own."""
         self.seed += 1
-        changed = {"neostore.nodestore.db": some_bytes(self.seed * 97, 300_000)}
+        changed = {"neostore.nodestore.db": some_bytes(self.seed * 97, 150_000)}
         self.made.store |= changed
         write_tree(self.made.store_directory, changed)
 

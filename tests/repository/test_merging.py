@@ -149,7 +149,7 @@ ARRIVALS: dict[str, Callable[[random.Random], int]] = {
 
 
 @pytest.mark.parametrize("kind", ARRIVALS)
-@pytest.mark.parametrize("at_once", [pytest.param(1, marks=pytest.mark.slow), 7, 60, 5000])
+@pytest.mark.parametrize("at_once", [*(pytest.param(many, marks=pytest.mark.slow) for many in (1, 7)), 60, 5000])
 def test_of_five_thousand_segments_few_are_left_and_no_byte_is_rewritten_often(kind: str, at_once: int) -> None:
     chance = random.Random(at_once)
     sizes = [ARRIVALS[kind](chance) for _ in range(5000)]
@@ -213,6 +213,7 @@ def test_a_clock_that_was_set_back_delays_removals_and_never_hastens_them() -> N
         assert sum(map(len, plan_removals([*parts, *path], path).values())) == removed
 
 
+@pytest.mark.slow
 def test_five_thousand_segments_are_looked_through_at_once() -> None:
     """Every segment is held against the one on the way that may stand for it, not against all of them."""
     path = [segment(begin, begin + 9) for begin in range(1, 50_000, 10)] + [segment(50_001, 50_001, hours=2)]

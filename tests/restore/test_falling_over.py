@@ -29,13 +29,23 @@ if TYPE_CHECKING:
     Scene = tuple[MemoryStorage, MemoryStorage, dict[str, Content]]
 
 
-@pytest.fixture
-def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """Two repositories with the same two chains, in many packs, and what each backup restores to."""
-    monkeypatch.setattr(packing, "TARGET_SIZE", 100_000)
     (here, storage), (there, other) = new_repository(), new_repository()
-    wanted = two_chains(make_database(tmp_path / "made"), here)
-    assert not copied_over(here, there).failures
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "TARGET_SIZE", 100_000)
+        wanted = two_chains(make_database(tmp_path_factory.mktemp("originals") / "made"), here)
+        assert not copied_over(here, there).failures
+    return storage, other, wanted
+
+
+@pytest.fixture
+def scene(originals: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """The same, for one test to damage."""
+    monkeypatch.setattr(packing, "TARGET_SIZE", 100_000)
+    first, second, wanted = originals
+    storage, other = copied(first), copied(second)
     storage.url, other.url = "here", "there"
     return storage, other, wanted
 

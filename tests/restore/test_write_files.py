@@ -45,7 +45,7 @@ def made(tmp_path: Path) -> Synthetic:
     noise = os.urandom(BLOCK)
     made.store |= {
         "neostore.nodestore.db": bytes(3 * BLOCK) + noise + bytes(5 * BLOCK + 100),
-        "neostore.relationshipstore.db": some_bytes(9, 5 * 1024 * 1024 + 77),
+        "neostore.relationshipstore.db": some_bytes(9, 2 * 1024 * 1024 + 77),
         "neostore.propertystore.db": bytes(10 * BLOCK),
     }
     return made.write()

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from helpers.backups import new_repository
 from helpers.copies import copied_over
 from helpers.database import make_database
 from helpers.encrypted import encrypted_repository
+from helpers.properties import examples
 from helpers.server_home import CONF, SECRETS, certificate, everything_in, files_in, furnish, put, put_plugin, take
 from neokeep import api
 from neokeep.repository.contents import read_content
@@ -73,7 +74,7 @@ def test_an_encrypted_repository_has_all_as_it_is(made: Synthetic) -> None:
     assert not [secret for secret in SECRETS for stored in storage.objects.values() if secret in stored]
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(20, HealthCheck.function_scoped_fixture)
 @given(
     st.sampled_from(["conf/neo4j.conf", "conf/x.properties", "conf/notes", "certificates/a.pem", "plugins/x.cfg"]),
     st.sampled_from(["db.password={}\n", "# token: {}\n", "-----BEGIN PRIVATE KEY-----\n{}\n", "x=redis://u:{}@h\n"]),
@@ -125,7 +126,7 @@ def test_no_hash_is_told_of_what_may_hold_a_secret(made: Synthetic) -> None:
     assert api.diff_config(copied, source=made.source).not_compared[-1] == "plugins/helper.cfg"
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(50, HealthCheck.function_scoped_fixture)
 @given(
     st.sampled_from(
         ["server.directories.plugins", "dbms.ssl.policy.x.base_directory", "server.logs.config", "a.license_file"]

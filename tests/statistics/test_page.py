@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.properties import examples
 from helpers.statistics_report import EVIL, RICH, SHORT
 from neokeep.errors import AccessError, ConfigurationError, RepositoryError
 from neokeep.reports import DegreeBucket, DegreeStatistics, LabelStatistics, StatisticsReport, StoreStatistics
@@ -75,6 +76,7 @@ def test_a_label_that_looks_like_a_script_is_text() -> None:
     assert EVIL in Read(page_of(RICH)).text
 
 
+@examples(100)
 @given(st.text(min_size=1, max_size=30))
 def test_any_name_is_shown_and_changes_nothing_else(name: str) -> None:
     page, plain = Read(page_of(labelled(name))), Read(page_of(labelled("plain")))

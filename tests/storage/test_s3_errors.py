@@ -162,6 +162,7 @@ def test_without_credentials_it_is_said_that_there_are_none(s3: S3Server) -> Non
     each_fails(opened(s3.endpoint, s3.bucket("bucket")), CredentialsError)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("keys")
 def test_a_certificate_has_to_be_trusted(tmp_path: Path) -> None:
     certificate, key = tmp_path / "ca.pem", tmp_path / "key.pem"

@@ -47,6 +47,7 @@ def plain_ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
         yield server
 
 
+@pytest.mark.slow
 class TestServerWithoutExtensions(StorageConformance):
     @pytest.fixture
     def storage(self, plain_ssh: SshServer, tmp_path: Path) -> Storage:
@@ -130,6 +131,7 @@ def test_nobody_listening_is_passing(tmp_path: Path) -> None:
         storage.stat("a")
 
 
+@pytest.mark.slow
 def test_a_server_that_only_lets_read_is_told(tmp_path: Path) -> None:
     with ssh_server(tmp_path / "server", "-R") as server:
         storage = opened(server, tmp_path)
@@ -150,6 +152,7 @@ def test_a_connection_that_broke_is_made_anew(ssh: SshServer, tmp_path: Path) ->
     assert sorted(item.name for item in storage.list("b")) == ["b/0", "b/1", "b/2"]
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_given_up_in_time_and_asked_anew(tmp_path: Path) -> None:
     with ssh_server(tmp_path / "server") as server:
         options = StorageOptions(known_hosts=server.known_hosts, key_file=server.key, timeout=1)

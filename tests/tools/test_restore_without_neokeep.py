@@ -18,6 +18,7 @@ from blake3 import blake3
 
 from helpers.chains import commit_more
 from helpers.database import Synthetic, captured_logs, make_database, read_tree, write_tree
+from helpers.properties import one_of
 from neokeep import api
 from neokeep.compression import decompress
 from neokeep.encryption import key_object
@@ -58,9 +59,7 @@ def made(tmp_path: Path) -> Synthetic:
     return make_database(tmp_path / "home")
 
 
-@pytest.mark.parametrize(
-    ("kernel", "size"), [(4, 100_000), pytest.param(20, LARGE, marks=pytest.mark.slow), (32, 100_000)]
-)
+@pytest.mark.parametrize(("kernel", "size"), one_of(3, [(32, 100_000), (20, LARGE), (4, 100_000)]))
 def test_a_database_is_restored_bit_for_bit_without_an_index(tmp_path: Path, kernel: int, size: int) -> None:
     made = make_database(tmp_path / "home", kernel)
     noise = random.Random(kernel)
@@ -78,7 +77,7 @@ def test_a_database_is_restored_bit_for_bit_without_an_index(tmp_path: Path, ker
     assert read_tree(tmp_path / "target" / "log") == captured_logs(made)
 
 
-@pytest.fixture(params=["cheap passphrase", pytest.param("passphrase", marks=pytest.mark.slow), "identity"])
+@pytest.fixture(params=one_of(3, ["cheap passphrase", "passphrase", "identity"]))
 def key(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, KeySources]:
     path = tmp_path / "key"
     if request.param == "cheap passphrase":
@@ -134,6 +133,7 @@ def test_damage_is_told_and_ends_with_a_failure(tmp_path: Path, made: Synthetic)
     assert "missing or damaged" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_damaged_block_is_taken_from_another_pack(tmp_path: Path, made: Synthetic) -> None:
     repository = tmp_path / "repository"
     first = back_up(made, repository)
@@ -146,6 +146,7 @@ def test_a_damaged_block_is_taken_from_another_pack(tmp_path: Path, made: Synthe
     assert read_tree(tmp_path / "target" / "store") == made.store
 
 
+@pytest.mark.slow
 def test_a_cut_pack_and_a_lost_config_are_only_warned_of(tmp_path: Path, made: Synthetic) -> None:
     repository = tmp_path / "repository"
     label = back_up(made, repository)
@@ -157,6 +158,7 @@ def test_a_cut_pack_and_a_lost_config_are_only_warned_of(tmp_path: Path, made: S
     assert done.stderr.count("warning") == 2
 
 
+@pytest.mark.slow
 def test_a_newer_format_and_a_target_in_use_are_refused(tmp_path: Path, made: Synthetic) -> None:
     repository = tmp_path / "repository"
     label = back_up(made, repository)

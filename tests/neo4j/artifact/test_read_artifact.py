@@ -322,6 +322,7 @@ def test_an_archive_is_the_same_bytes_whatever_the_number_of_threads() -> None:
     assert made[0] == made[1] == made[2]
 
 
+@pytest.mark.slow
 def test_large_stores_have_frames_of_their_own_and_are_read_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write, "OWN_FRAME_FROM", 1000)
     files = {

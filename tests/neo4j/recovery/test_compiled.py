@@ -63,6 +63,7 @@ def test_where_nothing_can_be_kept_it_goes_without(tmp_path: Path, monkeypatch: 
         assert keeping is False
 
 
+@pytest.mark.slow
 def test_a_place_that_is_no_directory_does_not_stop_the_code_from_working(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     program = (

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from helpers.properties import examples
+from helpers.properties import examples, one_of
 from helpers.redo_model import KERNELS, SIZES, Maker, payload
 from helpers.txcommands import rule, schema
 from helpers.txlog import transaction_bytes
@@ -134,7 +134,7 @@ def each_kind(kernel: int) -> Iterator[bytes]:
     yield schema(kernel, 3, rule(kernel), rule(kernel), with_map=True)
 
 
-@pytest.mark.parametrize("kernel", [4, *(pytest.param(kernel, marks=pytest.mark.slow) for kernel in (9, 20)), 32])
+@pytest.mark.parametrize("kernel", one_of(4, (4, 9, 20, 32)))
 def test_a_transaction_that_ends_at_any_byte_is_seen_through(plain: Callable[..., int], kernel: int) -> None:
     for command in each_kind(kernel):
         for cut in range(len(command)):

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.flipped import FlippedPages
+from helpers.properties import examples
 from helpers.small_store import unpack
 from neokeep.errors import IntegrityError
 from neokeep.neo4j.recovery.layout import FILES, Store
@@ -65,7 +66,7 @@ def test_no_damage_makes_reading_crash_or_endless(pages: DirectoryPages, flips: 
         assert damage.record >= 0
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(seed=st.integers(0, 1 << 32), store=st.sampled_from(list(Store)))
 def test_a_page_of_anything_is_read_to_its_end(pages: DirectoryPages, seed: int, store: Store) -> None:
     noise = np.random.default_rng(seed).integers(0, 256, 8188).tolist()

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.flipped import FlippedPages
 from helpers.indexed_store import QUICK, unpack
+from helpers.properties import examples
 from neokeep.neo4j.store.damage import TreeCode, TreeDamage
 from neokeep.neo4j.store.pages import DirectoryPages
 from neokeep.neo4j.store.tree import DYNAMIC_HEADER, Layout, Tree, Unreadable, open_tree
@@ -216,7 +217,7 @@ FLIPS = st.dictionaries(
 )
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(flips=FLIPS, whole=st.booleans())
 def test_no_damage_makes_reading_crash_or_endless(
     store: tuple[str, StorePages], flips: dict[tuple[int, int], int], *, whole: bool
