@@ -50,6 +50,7 @@ class Code(StrEnum):
     CONSTRAINT_UNIQUE = "constraint-unique"
     CONSTRAINT_EXISTENCE = "constraint-existence"
     CONSTRAINT_TYPE = "constraint-type"
+    CONSTRAINT_LABEL = "constraint-label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,9 @@ CODES: dict[str, Meaning] = {
     ),
     Code.CONSTRAINT_EXISTENCE: Meaning("A node or relationship lacks a property that a constraint demands.", _DEMAND),
     Code.CONSTRAINT_TYPE: Meaning("A property is of a type that a constraint does not allow.", _DEMAND),
+    Code.CONSTRAINT_LABEL: Meaning(
+        "A node, or a node at an end of a relationship, lacks a label that a constraint demands.", _DEMAND
+    ),
     damage.Code.PROPERTY_NOT_IN_USE: Meaning(
         "A chain of properties goes through a record that is not in use.", _VALUES
     ),

@@ -93,8 +93,8 @@ def check_store(
     graph = _check_graph(reader, prover, explains, progress)
     # What says something of the graph in other places is compared here: `graph.state` has what is known of it, and
     # takes the findings, whether the graph was proven to be whole or looked up.
-    check_constraints(graph.state, scratch=scratch, progress=progress)
-    left_out = check_derived(graph.state, pages, jobs=jobs, progress=progress) if derived else APPLIED
+    left_out = check_constraints(graph.state, scratch=scratch, progress=progress)
+    left_out += check_derived(graph.state, pages, jobs=jobs, progress=progress) if derived else APPLIED
     return Checked(graph.nodes, graph.relationships, graph.state.findings, left_out)
 
 
