@@ -79,8 +79,8 @@ def test_every_break_that_may_hide_another_is_known() -> None:
 
 def test_every_kind_of_finding_is_provoked(pages: DirectoryPages) -> None:
     provoked = {broken.apply(Breaker(pages))[0] for broken in BREAKINGS}
-    # Those of trees are provoked in test_trees.py.
-    assert provoked == {*CODES} - {*TREE_KINDS}
+    # Those of trees are provoked in test_trees.py, those of constraints on labels in test_label_constraints.py.
+    assert provoked == {*CODES} - {*TREE_KINDS, Code.CONSTRAINT_LABEL}
 
 
 def test_every_kind_of_finding_is_explained() -> None:

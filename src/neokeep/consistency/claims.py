@@ -84,6 +84,12 @@ class Claims:
         for what, total in sums.items():
             self.add(what, total)
 
+    def join(self, other: Claims) -> None:
+        """Add all claims of another part of the store, those by owners too where both keep them."""
+        self.merge(other.sums)
+        if self.owners is not None and other.owners is not None:
+            self.owners += other.owners
+
     def _add(self, what: str, sign: int, columns: tuple[Numbers | int, ...]) -> None:
         if not np.size(columns[0]):
             return

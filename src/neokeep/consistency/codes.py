@@ -50,6 +50,7 @@ class Code(StrEnum):
     CONSTRAINT_UNIQUE = "constraint-unique"
     CONSTRAINT_EXISTENCE = "constraint-existence"
     CONSTRAINT_TYPE = "constraint-type"
+    CONSTRAINT_LABEL = "constraint-label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ _LOST = "Relationships are missing from some answers, or a query fails."
 _VALUES = "Reading the properties of its owner fails, or gives values that nobody wrote."
 _SPACE = "Space that is not used; nothing is missing from answers."
 _OVERWRITTEN = "The next record that is made is written over it: data will be lost."
+_PAGE_OVERWRITTEN = "When the tree changes, a page of it may be written over."
 _TREE = "What the file is for fails or gives wrong answers."
 _DEMAND = "Queries that rely on the constraint give wrong answers; it cannot be made again before this is mended."
 _SCHEMA = "The index or constraint may not work, or the database may not start."
@@ -119,11 +121,19 @@ CODES: dict[str, Meaning] = {
     damage.TreeCode.POINTER: Meaning("A page of a tree leads to none, or to one that is elsewhere in it.", _TREE),
     damage.TreeCode.SIBLING: Meaning("A page of a tree does not name the one beside it.", _TREE),
     damage.TreeCode.ENTRY: Meaning("An entry of a tree cannot be read.", _TREE),
+    damage.TreeCode.SEPARATOR: Meaning("A key in a page of a tree does not separate the pages below it.", _TREE),
+    damage.TreeCode.FREE: Meaning(
+        "The list of free pages of a tree is broken, or a page is in it that is in use.", _PAGE_OVERWRITTEN
+    ),
+    damage.TreeCode.LOST: Meaning("A page of a tree is neither in use nor free.", _SPACE),
     Code.CONSTRAINT_UNIQUE: Meaning(
         "A node or relationship has the values of another, which a constraint does not allow.", _DEMAND
     ),
     Code.CONSTRAINT_EXISTENCE: Meaning("A node or relationship lacks a property that a constraint demands.", _DEMAND),
     Code.CONSTRAINT_TYPE: Meaning("A property is of a type that a constraint does not allow.", _DEMAND),
+    Code.CONSTRAINT_LABEL: Meaning(
+        "A node, or a node at an end of a relationship, lacks a label that a constraint demands.", _DEMAND
+    ),
     damage.Code.PROPERTY_NOT_IN_USE: Meaning(
         "A chain of properties goes through a record that is not in use.", _VALUES
     ),

@@ -2,7 +2,7 @@
 
 Only entities with the label or the type of a constraint are read again. Of values that have to be unique a number of 64
 bits each is kept, see `repeated`; where numbers repeat, the values themselves are compared, of those entities alone.
-Constraints on the labels of nodes and of the ends of relationships are not looked at.
+Constraints on labels are looked at in label_constraints.py. A rule that is none of these is named as not looked at.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import numpy as np
 from neokeep.consistency.claims import fingerprints
 from neokeep.consistency.codes import Code
 from neokeep.consistency.equality import canonical, fingerprints_of, is_like_itself
+from neokeep.consistency.label_constraints import LabelConstraint, check_label_constraints
 from neokeep.consistency.repeated import Numbered, keep_bounded
+from neokeep.consistency.tree_reading import LeftOut
 from neokeep.consistency.value_types import KNOWN, allowed
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store import records as columns
@@ -108,14 +110,24 @@ class _Chunk:
         return [tuple(found[place, key] for key in keys) for place in entities.tolist()]
 
 
-def check_constraints(state: State, *, scratch: Path | None, progress: Progress) -> None:
-    """Check all constraints on properties that the schema has.
+def check_constraints(state: State, *, scratch: Path | None, progress: Progress) -> tuple[LeftOut, ...]:
+    """Check all constraints that the schema has; gives what was not looked at.
 
     Raises:
         SpaceError, AccessError, RepositoryError: scratch does not take what is not held in memory.
     """
-    rules = [Constraint.of(rule) for rule in state.reader.schema_rules([])]
-    check_rules(state, [rule for rule in rules if rule is not None], scratch=scratch, progress=progress)
+    everything = state.reader.schema_rules([])
+    rules = [rule for rule in everything if _word(rule.properties.get("schemaRuleType")) == "CONSTRAINT"]
+    judged = [(rule, Constraint.of(rule)) for rule in rules]
+    known = [constraint for _, constraint in judged if constraint is not None]
+    check_rules(state, known, scratch=scratch, progress=progress)
+    others = [rule for rule, constraint in judged if constraint is None]
+    unknown = tuple(
+        LeftOut(f"constraint {rule.properties.get('name')}", "what it demands is not known")
+        for rule in others
+        if LabelConstraint.of(rule) is None
+    )
+    return unknown + check_label_constraints(state, others, progress)
 
 
 def check_rules(state: State, rules: list[Constraint], *, scratch: Path | None, progress: Progress) -> None:

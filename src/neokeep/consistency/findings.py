@@ -81,6 +81,20 @@ class Findings:
                 self.counts[code] += len(rows)
                 self.explained.update({code: len(rows)} if flag else {})
 
+    def merge(self, other: Findings) -> None:
+        """Add what was found elsewhere, as if it had been found here next."""
+        room = {
+            (code, flag): KEPT - (self.explained[code] if flag else self.counts[code] - self.explained[code])
+            for code in other.counts
+            for flag in (False, True)
+        }
+        for one in other.kept:
+            room[one.code, one.explained] -= 1
+            if room[one.code, one.explained] >= 0:
+                self.kept.append(one)
+        self.counts.update(other.counts)
+        self.explained.update(other.explained)
+
     def add_damages(self, damages: Iterable[Damage]) -> None:
         """Note what reading met."""
         for damage in damages:

@@ -80,8 +80,7 @@ def _check_next(state: State, held: Groups, ids: Numbers) -> None:
     state.findings.add_each(
         Code.GROUP_NEXT, STORE, ids[wrong], "group {0} follows it at node {1}", held.next[wrong], held.owner[wrong]
     )
-    again = state.met[STORE].mark(held.next[rows])
-    state.findings.add_each(Code.GROUP_SHARED, STORE, again, "more than one node or group leads to it")
+    state.meet_groups(held.next[rows])
 
 
 def _find_chain(state: State, held: Groups, ids: Numbers, chain: int) -> None:

@@ -27,15 +27,15 @@ _EXACT = {
 """How many numbers tell all of a value, the first before the next."""
 
 
-def behind(keys: Keys) -> Flags:
-    """Tell of each key but the first whether it may stand behind the one before it."""
+def behind(keys: Keys, may_be_same: Flags | bool = False) -> Flags:  # noqa: FBT001, FBT002 -- a column, one for each
+    """Tell of each key but the first whether it may stand behind the one before it, or be the same."""
     count = max(0, len(keys.entities) - 1)
     order = np.full(count, _SAME)
     for values in keys.values:
         rows = np.flatnonzero(order == _SAME)
         order[rows] = _compared(values, keys.content, rows)
-    entities = keys.entities
-    good: Flags = (order == _MORE) | (order == _UNKNOWN) | ((order == _SAME) & (entities[1:] > entities[:-1]))
+    more, same = keys.entities[1:] > keys.entities[:-1], keys.entities[1:] == keys.entities[:-1]
+    good: Flags = (order == _MORE) | (order == _UNKNOWN) | ((order == _SAME) & (more | same & may_be_same))
     return good
 
 

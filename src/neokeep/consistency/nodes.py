@@ -87,5 +87,4 @@ def check_dense(state: State, ids: Numbers, heads: Numbers) -> None:
     groups = columns.groups(state.tables[Store.GROUP].at(heads[rows]))
     wrong = rows[~(groups.used & (groups.owner == ids[rows]))]
     state.findings.add_each(Code.NODE_GROUP, STORE, ids[wrong], "its groups begin with {0}", heads[wrong])
-    again = state.met[Store.GROUP].mark(heads[rows])
-    state.findings.add_each(Code.GROUP_SHARED, Store.GROUP, again, "more than one node or group leads to it")
+    state.meet_groups(heads[rows])

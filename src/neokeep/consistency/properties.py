@@ -8,7 +8,7 @@ import numpy as np
 
 from neokeep.consistency.codes import Code
 from neokeep.consistency.state import is_named
-from neokeep.neo4j.recovery.layout import DYNAMIC, WITH_HEADER, Store
+from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.recovery.meaning import records_in_use
 from neokeep.neo4j.store import damage
 from neokeep.neo4j.store.blocks import Blocks, Decoder, blocks_of
@@ -17,8 +17,10 @@ from neokeep.neo4j.store.records import NONE
 from neokeep.neo4j.store.values import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from neokeep.consistency.state import State
-    from neokeep.neo4j.store.pages import Numbers
+    from neokeep.neo4j.store.pages import Batch, Numbers
 
 STORE = Store.PROPERTY
 _CANNOT_BE_WRONG = (
@@ -37,22 +39,32 @@ _AT_ONCE = 16 * 1024
 
 def check_properties(state: State, owners: Numbers, heads: Numbers, what: str) -> None:
     """Check the properties of owners (`what` they are, such as node) by their first records."""
-    if state.compiled and _are_whole(state, heads):
-        return
+    if not note(state, seen_of(state, heads)):
+        check_each(state, owners, heads, what)
+
+
+def check_each(state: State, owners: Numbers, heads: Numbers, what: str) -> None:
+    """Check properties of owners that together are not proven to be whole."""
     for begin in range(0, len(owners), _AT_ONCE):
         some = slice(begin, begin + _AT_ONCE)
-        if not (state.compiled and _are_whole(state, heads[some])):
+        if not note(state, seen_of(state, heads[some])):
             _check_some(state, owners[some], heads[some], what)
 
 
-def _are_whole(state: State, heads: Numbers) -> bool:
-    """Prove that the properties of owners are whole and of nobody else, and note their records, or nothing."""
+def seen_of(state: State, heads: Numbers) -> Mapping[Store, Numbers] | None:
+    """Prove that the properties of owners are whole: gives their records; None where they are not, or not proven."""
+    if not state.compiled:
+        return None
     from neokeep.consistency.proof.part import properties_seen
 
-    found = properties_seen(state, heads)
-    if found is None or not all(state.met[store].are_new(ids) for store, ids in found.items()):
+    return properties_seen(state, heads)
+
+
+def note(state: State, seen: Mapping[Store, Numbers] | None) -> bool:
+    """Note the records of owners that are whole, if they are of nobody else, or nothing; tells which."""
+    if seen is None or not all(state.met[store].are_new(ids) for store, ids in seen.items()):
         return False
-    for store, ids in found.items():
+    for store, ids in seen.items():
         state.met[store].mark(ids)
     return True
 
@@ -98,11 +110,8 @@ def _check_keys(state: State, blocks: Blocks, owners: Numbers, what: str) -> Non
     )
 
 
-def check_orphans(state: State) -> None:
-    """Find property and dynamic records that are in use and that nothing led to."""
-    for store in (STORE, *DYNAMIC):
-        code = Code.PROPERTY_ORPHAN if store is STORE else Code.DYNAMIC_ORPHAN
-        for batch in state.tables[store].batches(start=int(store in WITH_HEADER)):
-            ids = batch.ids[records_in_use(store, batch.records)]
-            orphans = state.met[store].missed(ids)
-            state.findings.add_each(code, store, orphans, "nothing leads to it")
+def find_orphans(store: Store, state: State, batch: Batch) -> None:
+    """Find records of properties, or dynamic ones, that are in use and that nothing led to."""
+    code = Code.PROPERTY_ORPHAN if store is STORE else Code.DYNAMIC_ORPHAN
+    orphans = state.met[store].missed(batch.ids[records_in_use(store, batch.records)])
+    state.findings.add_each(code, store, orphans, "nothing leads to it")

@@ -15,10 +15,12 @@ from neokeep.consistency.claims import fingerprints
 from neokeep.consistency.codes import Code
 from neokeep.consistency.key_order import behind
 from neokeep.consistency.property_values import expected_of
-from neokeep.consistency.tree_reading import Trees, tell_order
+from neokeep.consistency.tree_reading import Trees, tell_order, tell_separators
 from neokeep.neo4j.store.damage import TreeCode, TreeDamage
 from neokeep.neo4j.store.index_keys import Keys, decode
 from neokeep.neo4j.store.tree_entries import DynamicEntries, dynamic_entries
+from neokeep.neo4j.store.tree_separators import dynamic_pairs, pairs_of
+from neokeep.neo4j.store.tree_space import check_space
 from neokeep.progress import Silent
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from neokeep.consistency.label_sets import LabelSets
     from neokeep.consistency.property_values import Indexed
     from neokeep.neo4j.store.pages import Flags, Numbers
-    from neokeep.neo4j.store.tree import Tree
+    from neokeep.neo4j.store.tree import Tree, Walk
+    from neokeep.neo4j.store.tree_entries import LeafEntries
 
 _TOGETHER = 2 * 1024 * 1024
 """Entries of an index that are joined with the graph together."""
@@ -149,7 +152,10 @@ def _keys(trees: Trees, tree: Tree, properties: int) -> Iterator[Keys]:
     """Read and decode all entries; damage and keys out of order are told."""
     damages: list[TreeDamage] = []
     last: DynamicEntries | None = None
-    for entries in dynamic_entries(tree, damages):
+    walk = None if trees.silent else tree.walk()
+    for entries in dynamic_entries(tree, damages, walk):
+        if walk is not None:
+            _check_separators(trees, tree, entries, properties, walk, damages)
         trees.tell(damages)
         trees.advance(tree, entries.pages)
         if not len(entries.pages):
@@ -163,6 +169,25 @@ def _keys(trees: Trees, tree: Tree, properties: int) -> Iterator[Keys]:
         last = _one(entries, -1)
         yield keys
     trees.tell(damages)
+    if walk is not None:
+        trees.tell(check_space(tree, walk))
+
+
+def _check_separators(
+    trees: Trees, tree: Tree, entries: LeafEntries, properties: int, walk: Walk, damages: list[TreeDamage]
+) -> None:
+    pairs = pairs_of(entries.leaves)
+    keys, bad = decode(dynamic_pairs(tree, entries, pairs, damages, walk), properties)
+    # Entries that cannot be decoded are told with the rest of them.
+    for row in np.unique(pairs.rows[bad] - len(entries.pages)).tolist():
+        if row >= 0:
+            detail = f"its key {pairs.places.numbers[row]} cannot be read"
+            trees.tell([TreeDamage(TreeCode.ENTRY, tree.name, int(pairs.places.pages[row]), detail)])
+    rows = keys.pages
+    whole = np.flatnonzero((rows[:-1] % 2 == 0) & (rows[1:] == rows[:-1] + 1))
+    good = np.ones(len(pairs.leaves), np.bool_)
+    good[rows[whole] // 2] = behind(keys, pairs.may_be_same[rows[:-1] // 2])[whole]
+    tell_separators(trees, tree, pairs, good)
 
 
 def _one(entries: DynamicEntries, row: int) -> DynamicEntries:

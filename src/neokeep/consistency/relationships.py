@@ -54,8 +54,11 @@ def direction(found: Relationships, sides: Numbers | int) -> Numbers:
     return np.where(found.node[0] == found.node[1], LOOP, np.where(sides == 0, OUT, IN))
 
 
-def check_relationships(state: State, batch: Batch) -> tuple[Relationships, Numbers]:
-    """Check what each record says for itself, and claim what it says of others; gives those in use, with their ids."""
+def check_relationships(state: State, batch: Batch) -> tuple[Numbers, Numbers]:
+    """Check what each record says for itself, and claim what it says of others.
+
+    Gives ids and first properties of those in use.
+    """
     everything = columns.relationships(batch.records)
     held, ids = chosen(everything, everything.used), batch.ids[everything.used]
     nameless = ~is_named(state.names(Store.TYPE), held.type)
@@ -66,7 +69,7 @@ def check_relationships(state: State, batch: Batch) -> tuple[Relationships, Numb
         lost = ~state.known.nodes.has(nodes)
         state.findings.add_each(Code.RELATIONSHIP_NODE, STORE, ids[lost], "it names node {0}", nodes[lost])
         _claim_side(state, *_of_side(state, held, ids, side), side)
-    return held, ids
+    return ids, held.property
 
 
 def find_relationships(state: State, batch: Batch) -> None:
@@ -106,8 +109,7 @@ def _claim_side(state: State, held: Relationships, ids: Numbers, side: int) -> N
     claims.one("first", nodes[first], ids[first], key[first])
     sparse = first & ~dense
     claims.one("count", nodes[sparse], previous[sparse])
-    # Values of the same type as the array: anything else is many times slower.
-    np.add.at(state.degrees, nodes, np.ones(len(nodes), np.int32))
+    state.count_at(nodes)
     _claim_dense(state, chosen(held, dense), ids[dense], side)
 
 
@@ -119,7 +121,7 @@ def _claim_dense(state: State, held: Relationships, ids: Numbers, side: int) -> 
     state.findings.add_each(
         Code.RELATIONSHIP_GROUP, STORE, ids[lost], "node {0} has no group for type {1}", nodes[lost], held.type[lost]
     )
-    np.add.at(state.group_degrees, (groups[~lost], kinds[~lost]), 1)
+    state.count_in_groups(groups[~lost], kinds[~lost])
     told = np.flatnonzero(held.is_first[side] & ~lost)
     told = told[~known.group_external[groups[told], kinds[told]]]
     state.claims.one("count", nodes[told], held.type[told] << 2 | kinds[told], held.previous[side][told])

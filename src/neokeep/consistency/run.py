@@ -13,12 +13,8 @@ from typing import TYPE_CHECKING
 
 from neokeep.consistency.constraints import check_constraints
 from neokeep.consistency.derived import APPLIED, check_derived
-from neokeep.consistency.groups import check_groups, find_groups
-from neokeep.consistency.nodes import check_nodes, find_nodes
+from neokeep.consistency.lookup import look_up
 from neokeep.consistency.proof.plan import plan
-from neokeep.consistency.properties import check_orphans, check_properties
-from neokeep.consistency.relationships import check_relationships, find_relationships
-from neokeep.consistency.schema import check_schema, check_tokens
 from neokeep.consistency.state import State, look_over
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store.graph import GraphReader
@@ -90,16 +86,20 @@ def check_store(
         from neokeep.consistency.proof.prove import prove
 
         prover = partial(prove, jobs=jobs)
-    graph = _check_graph(reader, prover, explains, progress)
+    graph = _check_graph(reader, prover, explains, jobs, progress)
     # What says something of the graph in other places is compared here: `graph.state` has what is known of it, and
     # takes the findings, whether the graph was proven to be whole or looked up.
-    check_constraints(graph.state, scratch=scratch, progress=progress)
-    left_out = check_derived(graph.state, pages, jobs=jobs, progress=progress) if derived else APPLIED
+    left_out = check_constraints(graph.state, scratch=scratch, progress=progress)
+    left_out += check_derived(graph.state, pages, jobs=jobs, progress=progress) if derived else APPLIED
     return Checked(graph.nodes, graph.relationships, graph.state.findings, left_out)
 
 
 def _check_graph(
-    reader: GraphReader, prover: Callable[..., Proof] | None, explains: Explains | None, progress: Progress
+    reader: GraphReader,
+    prover: Callable[..., Proof] | None,
+    explains: Explains | None,
+    jobs: int,
+    progress: Progress,
 ) -> _Graph:
     known = look_over(reader)
     proven = None if prover is None else _prove(State(reader, known, claiming=True), prover, progress)
@@ -109,7 +109,7 @@ def _check_graph(
     state = State(reader, known)
     state.compiled = prover is not None
     state.findings.explains = explains
-    return _look_up(state, progress)
+    return _look_up(state, jobs, progress)
 
 
 def _prove(state: State, prover: Callable[..., Proof], progress: Progress) -> _Graph | None:
@@ -126,40 +126,13 @@ def _prove(state: State, prover: Callable[..., Proof], progress: Progress) -> _G
     return _Graph(state, proof.nodes, proof.relationships)
 
 
-def _look_up(state: State, progress: Progress) -> _Graph:
+def _look_up(state: State, jobs: int, progress: Progress) -> _Graph:
     """Look at everything, and say what is not whole."""
-    nodes, relationships = state.tables[Store.NODE], state.tables[Store.RELATIONSHIP]
-    progress.begin("checking the graph", _bytes(relationships) + _bytes(nodes))
+    progress.begin("checking the graph", sum(_bytes(state.tables[one]) for one in (Store.NODE, Store.RELATIONSHIP)))
     try:
-        check_tokens(state)
-        check_schema(state)
-        known_relationships = known_nodes = 0
-        for batch in relationships.batches():
-            held, ids = check_relationships(state, batch)
-            check_properties(state, ids, held.property, "relationship")
-            known_relationships += len(ids)
-            progress.advance(batch.records.size)
-        for batch in nodes.batches():
-            ids, heads = check_nodes(state, batch)
-            check_properties(state, ids, heads, "node")
-            known_nodes += len(ids)
-            progress.advance(batch.records.size)
-        check_groups(state)
-        check_orphans(state)
-        if not state.claims.agree:
-            _find(state)
+        return _Graph(state, *look_up(state, jobs=jobs, progress=progress))
     finally:
         progress.end()
-    return _Graph(state, known_nodes, known_relationships)
-
-
-def _find(state: State) -> None:
-    """Find the records that do not agree on the chains of relationships: slower, so only where some do not."""
-    for batch in state.tables[Store.RELATIONSHIP].batches():
-        find_relationships(state, batch)
-    for batch in state.tables[Store.NODE].batches():
-        find_nodes(state, batch)
-    find_groups(state)
 
 
 def _bytes(table: RecordTable) -> int:

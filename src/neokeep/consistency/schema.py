@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neokeep.consistency.codes import Code
+from neokeep.consistency.label_constraints import REQUIRED
 from neokeep.consistency.properties import check_properties
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store import records as columns
@@ -63,6 +64,11 @@ def _check_rule(state: State, rule: SchemaRule, rules: dict[int, SchemaRule]) ->
             if token not in state.reader.tokens(store):
                 detail = f"rule {said['name']!r} names {store.name.lower().replace('_', ' ')} {token}"
                 state.findings.add(Code.RULE_REFERENCE, Store.SCHEMA, rule.id, detail)
+    for key in REQUIRED.values():
+        label = said.get(key)
+        if label is not None and (not isinstance(label, int) or label not in state.reader.tokens(Store.LABEL)):
+            detail = f"rule {said['name']!r} demands label {label}"
+            state.findings.add(Code.RULE_REFERENCE, Store.SCHEMA, rule.id, detail)
     for mine, theirs in (("ownedIndex", "owningConstraint"), ("owningConstraint", "ownedIndex")):
         other = said.get(mine)
         if other is not None and not _is_of(rules, other, theirs, rule.id):

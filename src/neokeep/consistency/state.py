@@ -6,6 +6,7 @@ looked up there are four bytes more for a node, and a bit for a property and a d
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neokeep.consistency.claims import Claims
+from neokeep.consistency.codes import Code
 from neokeep.consistency.findings import Findings
 from neokeep.consistency.marks import ClaimedMarks, Marks
 from neokeep.neo4j.recovery.layout import DYNAMIC, Store
 from neokeep.neo4j.store import records as columns
-from neokeep.neo4j.store.damage import Code
+from neokeep.neo4j.store.damage import Code as DamageCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,12 +101,40 @@ class State:
             store: ClaimedMarks(self.claims, store) if claiming else Marks(self.tables[store].count)
             for store in MET_STORES
         }
-        self._named: dict[Store, Flags] = {}
+        self.named: dict[Store, Flags] = {}
+        self.counting = threading.Lock()
+
+    def aside(self, *, asking: bool = False) -> Aside:
+        """Begin a state for a batch that a thread looks at; `take` adds what it has to say, in the order of batches.
+
+        One that is `asking` claims nothing, and is for what is asked when all was claimed and met.
+        """
+        return Aside(self, asking=asking)
+
+    def take(self, aside: Aside) -> None:
+        """Add what a batch has to say."""
+        for store, ids in aside.met_dynamic:
+            self.meet(store, ids)
+        self.findings.merge(aside.findings)
+        self.claims.join(aside.claimed)
+        for ids in aside.met_groups:
+            self.meet_groups(ids)
+
+    def count_at(self, nodes: Numbers) -> None:
+        """Count a relationship of each node."""
+        with self.counting:
+            # Values of the same type as the array: anything else is many times slower.
+            np.add.at(self.degrees, nodes, np.ones(len(nodes), np.int32))
+
+    def count_in_groups(self, groups: Numbers, chains: Numbers) -> None:
+        """Count a relationship in a chain of each group."""
+        with self.counting:
+            np.add.at(self.group_degrees, (groups, chains), 1)
 
     def part(self) -> State:
         """Begin a state for a part of the store, which claims."""
         part = State(self.reader, self.known, claiming=True)
-        part._named, part.pages_taken = self._named, self.pages_taken
+        part.named, part.pages_taken = self.named, self.pages_taken
         return part
 
     @cached_property
@@ -120,15 +150,49 @@ class State:
     def meet(self, store: Store, ids: Numbers) -> None:
         """Note that dynamic records belong to something; to a second thing they must not."""
         again = self.met[store].mark(ids)
-        self.findings.add_each(Code.DYNAMIC_SHARED, store, again, "more than one chain goes through it")
+        self.findings.add_each(DamageCode.DYNAMIC_SHARED, store, again, "more than one chain goes through it")
+
+    def meet_groups(self, ids: Numbers) -> None:
+        """Note that nodes or groups lead to groups; a second one must not."""
+        again = self.met[Store.GROUP].mark(ids)
+        self.findings.add_each(Code.GROUP_SHARED, Store.GROUP, again, "more than one node or group leads to it")
 
     def names(self, store: Store) -> Flags:
         """Tell which tokens are there: a flag for each id, one more that is false at the end."""
-        if store not in self._named:
+        if store not in self.named:
             named = self.reader.tokens(store)
-            flags = self._named[store] = np.zeros(max(named, default=-1) + 2, np.bool_)
+            flags = self.named[store] = np.zeros(max(named, default=-1) + 2, np.bool_)
             flags[list(named)] = True
-        return self._named[store]
+        return self.named[store]
+
+
+class Aside(State):
+    """A state for a batch: it shares what is known and counted, and keeps apart what it found, claims and has met.
+
+    What something leads to is only noted: whether something else did before depends on the batches before.
+    """
+
+    def __init__(self, state: State, *, asking: bool) -> None:
+        """Begin beside a state."""
+        super().__init__(state.reader, state.known, claiming=True)
+        self.compiled = state.compiled
+        self.named, self.counting = state.named, state.counting
+        self.degrees, self.group_degrees = state.degrees, state.group_degrees
+        self.claimed = Claims() if asking else Claims.by_owner()
+        self.claims = state.claims if asking else self.claimed
+        if asking:
+            self.met = state.met
+        self.findings.explains = state.findings.explains
+        self.met_dynamic: list[tuple[Store, Numbers]] = []
+        self.met_groups: list[Numbers] = []
+
+    def meet(self, store: Store, ids: Numbers) -> None:
+        """Note that dynamic records belong to something."""
+        self.met_dynamic.append((store, ids))
+
+    def meet_groups(self, ids: Numbers) -> None:
+        """Note that nodes lead to groups."""
+        self.met_groups.append(ids)
 
 
 def chain_key(dense: Flags, types: Numbers, chains: Numbers | int) -> Numbers:

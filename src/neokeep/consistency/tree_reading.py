@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neokeep.consistency.codes import Code
+from neokeep.neo4j.store.damage import TreeCode
 from neokeep.neo4j.store.tree import Layout, Tree, Unreadable, open_tree
 from neokeep.neo4j.store.tree_entries import fixed_entries
+from neokeep.neo4j.store.tree_separators import fixed_pairs, pairs_of
+from neokeep.neo4j.store.tree_space import check_space
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from neokeep.consistency.state import State
     from neokeep.neo4j.store.damage import TreeDamage
     from neokeep.neo4j.store.pages import Bytes, Flags, Numbers, StorePages
+    from neokeep.neo4j.store.tree_separators import Pairs
     from neokeep.progress import Progress
 
 AT_ONCE = 16 * 1024
@@ -92,13 +96,21 @@ class Entries:
 def read_fixed(
     trees: Trees, tree: Tree, columns_of: Callable[[Bytes], tuple[Numbers, ...]], *, most: int | None = None
 ) -> Iterator[Entries]:
-    """Read the entries of a tree, so many at a time at most; damage and keys out of order are told."""
+    """Read the entries of a tree, so many at a time at most; damage and keys out of order are told.
+
+    All have to be taken, for what has to be known of all pages.
+    """
     damages: list[TreeDamage] = []
     before: tuple[Numbers, ...] | None = None
-    for found in fixed_entries(tree, damages):
+    walk = None if trees.silent else tree.walk()
+    for found in fixed_entries(tree, damages, walk):
         trees.tell(damages)
         trees.advance(tree, found.pages)
         columns = columns_of(found.keys)
+        if walk is not None:
+            pairs = pairs_of(found.leaves)
+            both = columns_of(fixed_pairs(tree, found, pairs))
+            tell_separators(trees, tree, pairs, ascending(both, np.repeat(pairs.may_be_same, 2)[1:])[::2])
         if not len(found.pages):
             continue
         joined = columns if before is None else [np.append(*pair) for pair in zip(before, columns, strict=True)]
@@ -111,16 +123,21 @@ def read_fixed(
                 found.pages[some], tuple(column[some] for column in columns), found.keys[some], found.values[some]
             )
     trees.tell(damages)
+    if walk is not None:
+        trees.tell(check_space(tree, walk))
 
 
-def ascending(columns: Sequence[Numbers]) -> Flags:
-    """Tell of each row but the first whether it comes behind the one before it: by the first column, then the next."""
+def ascending(columns: Sequence[Numbers], may_be_same: Flags | bool = False) -> Flags:  # noqa: FBT001, FBT002 -- a column
+    """Tell of each row but the first whether it comes behind the one before it: by the first column, then the next.
+
+    Where it may be the same, that too.
+    """
     more = np.zeros(max(0, len(columns[0]) - 1), np.bool_)
     same = np.ones(len(more), np.bool_)
     for column in columns:
         more |= same & (column[1:] > column[:-1])
         same &= column[1:] == column[:-1]
-    return more
+    return more | same & may_be_same
 
 
 def tell_order(trees: Trees, tree: Tree, pages: Numbers, wrong: Flags) -> None:
@@ -131,3 +148,15 @@ def tell_order(trees: Trees, tree: Tree, pages: Numbers, wrong: Flags) -> None:
     trees.findings.add_each(
         Code.TREE_ORDER, tree.name, pages[rows], "an entry of it does not come behind the one before it"
     )
+
+
+def tell_separators(trees: Trees, tree: Tree, pairs: Pairs, good: Flags) -> None:
+    """Note keys of inner pages that do not separate the leaves beside them; `good` is of the pairs."""
+    for right, text in (
+        (True, "its key {0} comes behind what is right of it, in page {1}"),
+        (False, "its key {0} does not come behind what is left of it, in page {1}"),
+    ):
+        rows = np.flatnonzero(~good & (pairs.may_be_same == right))
+        trees.findings.add_each(
+            TreeCode.SEPARATOR, tree.name, pairs.key.pages[rows], text, pairs.key.numbers[rows], pairs.leaves[rows]
+        )

@@ -7,6 +7,8 @@ known of all nodes and groups, once each, and numbers of records; what comes bac
 from __future__ import annotations
 
 import logging
+import math
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from distributed import Client
+    from distributed import Client, Future
 
     from neokeep.consistency.proof.part import Part
     from neokeep.consistency.proof.plan import Work
@@ -34,6 +36,12 @@ if TYPE_CHECKING:
     from neokeep.progress import Progress
 
 SECONDS_TO_CONNECT = 10
+SECONDS_WITHOUT_WORKERS = 30
+"""How long there may be no worker: those that are started again take some."""
+_SECONDS_BETWEEN_QUESTIONS = 1
+_SECONDS_BETWEEN_LOOKS = 0.02
+_MOST_LOSSES = 3
+"""How often all workers may end that have what is known of the graph."""
 _MOST_TASKS = 2000
 _LEAST_PARTS = 16
 """Parts of a task: some hundredths of a second each."""
@@ -72,7 +80,7 @@ def prove_on(scheduler: str, store: Shared, state: State, parts: Sequence[Work],
 
     Raises:
         ConfigurationError: the extra is not installed, or neokeep is not, or another one, where workers are.
-        UnreachableError: the scheduler does not answer, or has no workers.
+        UnreachableError: the scheduler does not answer or goes away, or has no workers, or they end again and again.
         SourceError: a worker does not find the same store.
     """
     proof = Proof(state)
@@ -117,15 +125,9 @@ def _connected(scheduler: str) -> Iterator[Client]:
 def _outcomes(
     client: Client, store: Shared, known: Known, tasks: Sequence[tuple[Work, ...]]
 ) -> Iterator[tuple[tuple[Work, ...], list[Part | None]]]:
-    """Have tasks done, and give what each says as it comes."""
-    from distributed import as_completed
-
+    """Have tasks done, and give what each says as it comes; those of a worker that dies are done by another."""
     try:
-        sent = client.scatter(known, broadcast=True, hash=False)
-        pending = {client.submit(work_on, store, sent, task, pure=False): task for task in tasks}
-        for future in as_completed(list(pending), loop=client.loop):
-            yield pending[future], future.result()
-            future.release()
+        yield from _Tasks(client, store, known).outcomes(tasks)
     except NeokeepError:
         raise
     except Exception as problem:
@@ -134,6 +136,78 @@ def _outcomes(
             f"a worker could not do its part: {type(problem).__name__}: {problem}",
             remedy=f"Install neokeep {__version__} with its dependencies for the workers, and see what they print.",
         ) from problem
+
+
+class _Tasks:
+    """Tasks on their way. dask gives those of a dead worker to another; here is seen to what it waits for forever."""
+
+    def __init__(self, client: Client, store: Shared, known: Known) -> None:
+        from distributed import as_completed
+
+        self._client, self._store, self._known = client, store, known
+        self._waiting = as_completed(loop=client.loop)
+        self._pending: dict[Future, tuple[Work, ...]] = {}
+        self._address = client.scheduler.address
+        self._asked = time.monotonic()
+        self._missing_since: float | None = None
+
+    def outcomes(self, tasks: Sequence[tuple[Work, ...]]) -> Iterator[tuple[tuple[Work, ...], list[Part | None]]]:
+        lost, rounds = list(tasks), 0
+        while lost or self._pending:
+            found = self._waiting.next_batch(block=False)
+            for future in found:
+                task = self._pending.pop(future)
+                # What workers were sent is gone with the last of them that had it.
+                if future.status in ("cancelled", "lost"):
+                    lost.append(task)
+                    self._asked = -math.inf
+                    continue
+                yield task, self._outcome(future)
+                future.release()
+            if not found:
+                if self._has_workers() and lost:
+                    self._submit(lost, rounds)
+                    lost, rounds = [], rounds + 1
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def _submit(self, tasks: Sequence[tuple[Work, ...]], rounds: int) -> None:
+        if rounds > _MOST_LOSSES:
+            raise self._gone("workers end again and again", "See what they print: they may lack memory.")
+        try:
+            sent = self._client.scatter(self._known, broadcast=True, hash=False)
+        except TimeoutError as problem:
+            raise self._gone("there are no workers any more", "Start some, and check again.") from problem
+        for task in tasks:
+            future = self._client.submit(work_on, self._store, sent, task, pure=False)
+            self._pending[future] = task
+            self._waiting.add(future)
+
+    def _outcome(self, future: Future) -> list[Part | None]:
+        from distributed import KilledWorker
+
+        try:
+            found: list[Part | None] = future.result()
+        except KilledWorker as problem:
+            raise self._gone(
+                "workers end while they do a part", "See what they print: they may lack memory."
+            ) from problem
+        return found
+
+    def _has_workers(self) -> bool:
+        """See, where nothing comes, whether anything can; there may be no workers for a while."""
+        if self._client.status != "running":
+            raise self._gone("the scheduler went away", "Start it and its workers, and check again.")
+        now = time.monotonic()
+        if now - self._asked >= _SECONDS_BETWEEN_QUESTIONS:
+            self._asked = now
+            there = bool(self._client.scheduler_info()["workers"])
+            self._missing_since = None if there else self._missing_since or now
+        if self._missing_since is not None and now - self._missing_since > SECONDS_WITHOUT_WORKERS:
+            raise self._gone("there are no workers any more", "Start some, and check again.")
+        return self._missing_since is None
+
+    def _gone(self, what: str, remedy: str) -> UnreachableError:
+        return UnreachableError(f"the check at {self._address} was not made: {what}", remedy=remedy)
 
 
 def work_on(store: Shared, known: Known, task: Sequence[Work]) -> list[Part | None]:

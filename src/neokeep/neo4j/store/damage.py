@@ -46,6 +46,9 @@ class TreeCode(StrEnum):
     POINTER = "tree-pointer"
     SIBLING = "tree-sibling"
     ENTRY = "tree-entry"
+    SEPARATOR = "tree-separator"
+    FREE = "tree-free"
+    LOST = "tree-lost"
 
 
 @dataclass(frozen=True, slots=True)

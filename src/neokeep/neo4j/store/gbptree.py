@@ -20,8 +20,9 @@ _LARGEST_PAGE = 1 << 20
 class TreeState:
     """One tree state; `clean` means that the file was closed properly after it was written.
 
-    `root` and `root_generation` are the page that the tree begins with, and the generation that it was written in;
-    states are compared without them.
+    `root` and `root_generation` are the page that the tree begins with, and the generation that it was written in.
+    `last_page` is the last one that was ever taken; `free_from` and `free_to` are where the list of free pages begins
+    and where it ends: a page of the list, and a place in it. States are compared without these.
     """
 
     stable: int
@@ -29,6 +30,9 @@ class TreeState:
     clean: bool
     root: int = field(default=0, compare=False)
     root_generation: int = field(default=0, compare=False)
+    last_page: int = field(default=0, compare=False)
+    free_from: tuple[int, int] = field(default=(0, 0), compare=False)
+    free_to: tuple[int, int] = field(default=(0, 0), compare=False)
 
     @property
     def rank(self) -> tuple[int, int, bool]:
@@ -41,8 +45,19 @@ def parse_state(page: bytes) -> TreeState | None:
     first, second = page[: _BLOCK.size], page[_BLOCK.size : 2 * _BLOCK.size]
     if len(second) < _BLOCK.size or first != second or not any(first):
         return None
-    fields = _BLOCK.unpack(first)
-    return TreeState(fields[0] & 0xFFFF_FFFF, fields[1] & 0xFFFF_FFFF, fields[9] == 1, fields[2], fields[3])
+    stable, unstable, root, generation, last, write_page, read_page, write_place, read_place, clean = _BLOCK.unpack(
+        first
+    )
+    return TreeState(
+        stable & 0xFFFF_FFFF,
+        unstable & 0xFFFF_FFFF,
+        clean == 1,
+        root,
+        generation,
+        last,
+        (read_page, read_place),
+        (write_page, write_place),
+    )
 
 
 def current_state(page1: bytes, page2: bytes) -> TreeState | None:

@@ -6,19 +6,19 @@ in pages of their own, which are read with the rest. What cannot be read is told
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neokeep.neo4j.store.damage import TreeCode, TreeDamage
-from neokeep.neo4j.store.tree import DYNAMIC_HEADER, HEADER, LeafPages
+from neokeep.neo4j.store.tree import DYNAMIC_HEADER, FIRST_PAGE, HEADER, LeafPages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from neokeep.neo4j.store.pages import Bytes, Numbers
-    from neokeep.neo4j.store.tree import Tree
+    from neokeep.neo4j.store.pages import Bytes, Flags, Numbers
+    from neokeep.neo4j.store.tree import Tree, Walk
 
 _MORE, _VALUED, _ELSEWHERE = 0x40, 0x20, 0x80
 _LOW_BITS, _LOW_VALUE_BITS = 5, 7
@@ -29,11 +29,12 @@ _ELSEWHERE_AT_ONCE = 2048
 
 @dataclass(frozen=True, slots=True)
 class FixedEntries:
-    """Entries of fixed size: the page of each, and uint8, a row each, of keys and of values."""
+    """Entries of fixed size: the page of each, and uint8, a row each, of keys and of values; the leaves they are of."""
 
     pages: Numbers
     keys: Bytes
     values: Bytes
+    leaves: LeafPages
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,51 +47,99 @@ class DynamicEntries:
     lengths: Numbers
 
 
-def fixed_entries(tree: Tree, damages: list[TreeDamage]) -> Iterator[FixedEntries]:
-    """Read all entries of a tree whose keys and values have fixed sizes."""
+@dataclass(frozen=True, slots=True)
+class LeafEntries(DynamicEntries):
+    """All entries of some leaves; the counts of `leaves` are of those that can be read."""
+
+    leaves: LeafPages
+
+
+def fixed_entries(tree: Tree, damages: list[TreeDamage], walk: Walk | None = None) -> Iterator[FixedEntries]:
+    """Read all entries of a tree whose keys and values have fixed sizes; `walk` is told what pages there are."""
     layout = tree.layout
     most = layout.most_keys(tree.page_bytes, leaf=True)
-    for leaves in tree.leaves(damages):
+    for leaves in tree.leaves(damages, walk):
         there = np.arange(most) < leaves.counts[:, None]
         parts = []
         at = HEADER
         for size in (layout.key_bytes, layout.value_bytes):
             parts.append(leaves.content[:, at : at + most * size].reshape(-1, most, size)[there])
             at += most * size
-        yield FixedEntries(np.repeat(leaves.pages, leaves.counts), *parts)
+        yield FixedEntries(np.repeat(leaves.pages, leaves.counts), parts[0], parts[1], leaves)
 
 
-def dynamic_entries(tree: Tree, damages: list[TreeDamage]) -> Iterator[DynamicEntries]:
+def dynamic_entries(tree: Tree, damages: list[TreeDamage], walk: Walk | None = None) -> Iterator[LeafEntries]:
     """Read all entries of a tree whose keys have no fixed size; values are left out."""
-    for leaves in tree.leaves(damages):
-        yield from _dynamic(tree, leaves, damages)
+    for leaves in tree.leaves(damages, walk):
+        yield from _dynamic(tree, leaves, damages, walk)
 
 
-def _dynamic(tree: Tree, leaves: LeafPages, damages: list[TreeDamage]) -> Iterator[DynamicEntries]:
+def _dynamic(tree: Tree, leaves: LeafPages, damages: list[TreeDamage], walk: Walk | None) -> Iterator[LeafEntries]:
     most = tree.layout.most_keys(tree.page_bytes, leaf=True)
-    there = np.arange(most) < leaves.counts[:, None]
-    rows, places = np.nonzero(there)
-    content = leaves.content.reshape(-1)
-    base = rows * tree.page_bytes
-    at = base + DYNAMIC_HEADER + 2 * places
-    offsets = content[at].astype(np.int64) << 8 | content[at + 1]
-    begins, lengths, elsewhere = _sizes(content, base, offsets, tree.page_bytes)
-    if elsewhere.sum() > _ELSEWHERE_AT_ONCE and len(leaves.pages) > 1:
+    rows, places = np.nonzero(np.arange(most) < leaves.counts[:, None])
+    keys = LocatedKeys.at(tree, leaves.content.reshape(-1), rows, DYNAMIC_HEADER + 2 * places)
+    if keys.elsewhere.sum() > _ELSEWHERE_AT_ONCE and len(leaves.pages) > 1:
         half = len(leaves.pages) // 2
         for part in (slice(half), slice(half, None)):
-            some = LeafPages(leaves.pages[part], leaves.counts[part], leaves.content[part])
-            yield from _dynamic(tree, some, damages)
+            yield from _dynamic(tree, leaves.part(part), damages, walk)
         return
     pages = leaves.pages[rows]
-    content = np.concatenate([content, _keys_elsewhere(tree, content, begins, lengths, elsewhere)])
-    bad = lengths < 0
+    content = keys.bring(tree, pages, damages, walk)
+    bad = keys.lengths < 0
     for row in np.flatnonzero(bad).tolist():
         detail = f"its entry {places[row]} cannot be read"
         damages.append(TreeDamage(TreeCode.ENTRY, tree.name, int(pages[row]), detail))
-    yield DynamicEntries(pages[~bad], content, begins[~bad], lengths[~bad])
+    counted = replace(leaves, counts=np.bincount(rows[~bad], minlength=len(leaves.pages)))
+    yield LeafEntries(pages[~bad], content, keys.begins[~bad], keys.lengths[~bad], counted)
 
 
-def _sizes(content: Bytes, base: Numbers, offsets: Numbers, page_bytes: int) -> tuple[Numbers, Numbers, Numbers]:
+@dataclass(frozen=True, slots=True)
+class LocatedKeys:
+    """Keys of any size: where they begin in `content`, how long they are (-1: cannot be), which are in other pages."""
+
+    content: Bytes
+    begins: Numbers
+    lengths: Numbers
+    elsewhere: Flags
+
+    @classmethod
+    def at(cls, tree: Tree, content: Bytes, rows: Numbers, places: Numbers) -> LocatedKeys:
+        """Find keys whose offsets stand at some places in pages, of which the content has a row each."""
+        base = rows * tree.page_bytes
+        offsets = content[base + places].astype(np.int64) << 8 | content[base + places + 1]
+        return cls(content, *_sizes(content, base, offsets, tree.page_bytes))
+
+    def bring(
+        self, tree: Tree, pages: Numbers, damages: list[TreeDamage], walk: Walk | None, told: Flags | None = None
+    ) -> Bytes:
+        """Read the keys that stand in pages of their own; gives the content with them.
+
+        `pages` are those that the keys are of; `told` has a flag for each, whether `walk` is told its page: without it
+        all are.
+        """
+        rows = np.flatnonzero(self.elsewhere)
+        if not len(rows):
+            return self.content
+        named = self.content[self.begins[rows, None] + np.arange(8)].astype(np.int64)
+        numbers = (named << 8 * np.arange(7, -1, -1)).sum(axis=1)
+        inside = (numbers >= FIRST_PAGE) & (numbers < tree.count)
+        found = np.zeros((len(rows), tree.page_bytes), np.uint8)
+        found[inside] = tree.read(numbers[inside])
+        head = found[:, 9:13].astype(np.int64)
+        said = (head << 8 * np.arange(3, -1, -1)).sum(axis=1)
+        good = inside & (found[:, 0] == _ELSEWHERE_PAGE) & (said <= tree.page_bytes - _ELSEWHERE_KEY)
+        self.lengths[rows] = np.where(good, said, -1)
+        self.begins[rows] = len(self.content) + np.arange(len(rows)) * tree.page_bytes + _ELSEWHERE_KEY
+        if walk is not None:
+            own = np.flatnonzero(good if told is None else good & told[rows])
+            for row in own[walk.take(numbers[own])].tolist():
+                detail = f"more than one way leads to page {numbers[row]}"
+                damages.append(TreeDamage(TreeCode.POINTER, tree.name, int(pages[rows[row]]), detail))
+            walk.missed |= not good.all()
+        return np.concatenate([self.content, found.reshape(-1)])
+
+
+def _sizes(content: Bytes, base: Numbers, offsets: Numbers, page_bytes: int) -> tuple[Numbers, Numbers, Flags]:
     """Tell where keys begin in the content, how long they are (-1: cannot be), and which are in other pages."""
     inside = (offsets >= DYNAMIC_HEADER) & (offsets < page_bytes)
     last = base + page_bytes - 1
@@ -111,21 +160,3 @@ def _sizes(content: Bytes, base: Numbers, offsets: Numbers, page_bytes: int) -> 
     ends = np.where(elsewhere, at + 8, at + lengths + value_lengths)
     whole = alive & (ends <= last + 1)
     return at, np.where(whole, np.where(elsewhere, 0, lengths), -1), elsewhere & whole
-
-
-def _keys_elsewhere(tree: Tree, content: Bytes, begins: Numbers, lengths: Numbers, elsewhere: Numbers) -> Bytes:
-    """Read keys that stand in pages of their own; `begins` and `lengths` are made to be those behind the content."""
-    rows = np.flatnonzero(elsewhere)
-    if not len(rows):
-        return np.zeros(0, np.uint8)
-    named = content[begins[rows, None] + np.arange(8)].astype(np.int64)
-    numbers = (named << 8 * np.arange(7, -1, -1)).sum(axis=1)
-    inside = (numbers > 0) & (numbers < tree.count)
-    found = np.zeros((len(rows), tree.page_bytes), np.uint8)
-    found[inside] = tree.read(numbers[inside])
-    head = found[:, 9:13].astype(np.int64)
-    said = (head << 8 * np.arange(3, -1, -1)).sum(axis=1)
-    good = inside & (found[:, 0] == _ELSEWHERE_PAGE) & (said <= tree.page_bytes - _ELSEWHERE_KEY)
-    lengths[rows] = np.where(good, said, -1)
-    begins[rows] = len(content) + np.arange(len(rows)) * tree.page_bytes + _ELSEWHERE_KEY
-    return found.reshape(-1)
