@@ -13,9 +13,10 @@ import numpy as np
 from neokeep.export.kinds import BITS, EMPTY_LIST, LIST, NEAR_DAYS, NEAR_SECONDS, Type
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store import records
-from neokeep.neo4j.store.blocks import LONGS, Blocks, blocks_of
+from neokeep.neo4j.store.blocks import Blocks, blocks_of
 from neokeep.neo4j.store.chains import dynamic_values, property_levels
 from neokeep.neo4j.store.kernels import find_blocks
+from neokeep.neo4j.store.records import LONGS
 from neokeep.neo4j.store.values import Kind, TemporalKind
 
 if TYPE_CHECKING:

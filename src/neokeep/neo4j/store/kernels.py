@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from neokeep.neo4j.recovery.compiled import ByteRows, Longs, Numbers, Output, compiled, compiled_part
+from neokeep.neo4j.recovery.bits import byte, int4, int8
+from neokeep.neo4j.recovery.compiled import ByteRows, Bytes, Longs, Numbers, Output, compiled, compiled_part
+from neokeep.neo4j.recovery.layout import PAGE, RECORD_BYTES, Store
+from neokeep.neo4j.store.records import NONE
 from neokeep.neo4j.store.texts import ALPHABETS, FIRST_BIT, LATIN_1, NO_CHARACTER, UTF_8
 
 _ENCODINGS = 13
@@ -20,6 +23,96 @@ for _encoding, _letters in ALPHABETS.items():
     _CHARACTERS[_encoding, : len(_letters)] = [ord(letter) for letter in _letters]
 _CHARACTERS[LATIN_1] = np.arange(256)
 _BAD = -1
+_NO_REFERENCE = 0xFFFFFFFF
+_NODE_BYTES, _RELATIONSHIP_BYTES = RECORD_BYTES[Store.NODE], RECORD_BYTES[Store.RELATIONSHIP]
+_NODES_PER_PAGE, _RELATIONSHIPS_PER_PAGE = PAGE // _NODE_BYTES, PAGE // _RELATIONSHIP_BYTES
+
+
+@compiled_part
+def _reference(data: Bytes, at: int, high: int) -> int:
+    """Put a reference together of four bytes and its high bits; NONE where it is none."""
+    whole = int4(data, at, True) & _NO_REFERENCE | high << 32
+    return NONE if whole == _NO_REFERENCE else whole
+
+
+@compiled
+def property_records(
+    content: Bytes,
+    offsets: Numbers,
+    rows: Numbers,
+    used: Output,
+    before: Numbers,
+    after: Numbers,
+    longs: Longs,
+) -> None:
+    """Read the property records that begin at `offsets` into `rows` of the columns; see records.properties."""
+    for number in range(len(offsets)):
+        at, row = offsets[number], np.uint64(rows[number])
+        head = byte(content, at)
+        used[row] = np.uint8(1 if byte(content, at + 13) & 15 != 0 else 0)
+        before[row] = _reference(content, at + 1, head >> 4)
+        after[row] = _reference(content, at + 5, head & 15)
+        for place in range(4):
+            longs[row, np.uint64(place)] = np.uint64(int8(content, at + 9 + 8 * place, True))
+
+
+@compiled
+def relationships_in_use(
+    pages: Bytes,
+    page_bytes: int,
+    first: int,
+    start: int,
+    stop: int,
+    ids: Numbers,
+    sources: Numbers,
+    targets: Numbers,
+    kinds: Numbers,
+    heads: Numbers,
+) -> int:
+    """Read relationships in use from `start` to before `stop`: how many; see records.relationships.
+
+    `first` is the first record of the pages. `sources` and `targets` are the first and the second nodes, `heads` the
+    first property records.
+    """
+    found = 0
+    for number in range(start, stop):
+        place = number - first
+        at = place // _RELATIONSHIPS_PER_PAGE * page_bytes + place % _RELATIONSHIPS_PER_PAGE * _RELATIONSHIP_BYTES
+        head = byte(pages, at)
+        if head & 1 == 0:
+            continue
+        word = int4(pages, at + 9, True)
+        row = np.uint64(found)
+        ids[row] = number
+        sources[row] = _reference(pages, at + 1, head >> 1 & 7)
+        targets[row] = _reference(pages, at + 5, word >> 28 & 7)
+        kinds[row] = word & 0xFFFF
+        heads[row] = _reference(pages, at + 29, head >> 4)
+        found += 1
+    return found
+
+
+@compiled
+def nodes_in_use(
+    pages: Bytes, page_bytes: int, first: int, start: int, stop: int, ids: Numbers, labels: Numbers, heads: Numbers
+) -> int:
+    """Read nodes in use from `start` to before `stop`: how many; see records.nodes.
+
+    `first` is the first record of the pages. `labels` are the fields of labels, `heads` the first property records.
+    """
+    found = 0
+    for number in range(start, stop):
+        place = number - first
+        at = place // _NODES_PER_PAGE * page_bytes + place % _NODES_PER_PAGE * _NODE_BYTES
+        head = byte(pages, at)
+        if head & 1 == 0:
+            continue
+        row = np.uint64(found)
+        ids[row] = number
+        labels[row] = int4(pages, at + 9, True) & _NO_REFERENCE | byte(pages, at + 13) << 32
+        heads[row] = _reference(pages, at + 5, head >> 4)
+        found += 1
+    return found
 
 
 @compiled_part

@@ -11,7 +11,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -32,6 +31,12 @@ Flags = NDArray[np.bool_]
 
 PAGES_AT_ONCE = 4096
 """Pages that are read together when records are asked for by their ids: 32 MiB."""
+
+_SPREAD = 8
+"""Pages that a table may have for each of those that are looked for, instead of searching these."""
+
+_READ_OVER = 2
+"""Pages that are read although nobody asked for them, since a second call takes longer."""
 
 RECORDS_AT_ONCE = 128 * 1024
 """Records of a batch, where a caller does not say otherwise."""
@@ -119,6 +124,18 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Pages that were read together, and records in them: `rows` are their places among the ids that were asked for.
+
+    `offsets` are where these records begin in `content`.
+    """
+
+    content: Bytes
+    rows: Numbers
+    offsets: Numbers
+
+
+@dataclass(frozen=True, slots=True)
 class RecordTable:
     """The records of one store file; `count` is the number of places, in use or not, in whole and in partial pages."""
 
@@ -163,25 +180,45 @@ class RecordTable:
 
         Ids that no place in the file has give zeros, which is a record that is not in use.
         """
-        found = np.zeros((len(ids), self.geometry.record_bytes), np.uint8)
-        inside = np.flatnonzero((ids >= 0) & (ids < self.count))
-        order = inside[np.argsort(ids[inside], kind="stable")]
-        pages, first = np.unique(ids[order] // self.geometry.per_page, return_index=True)
-        edges = np.append(first, len(order))
-        for begin in range(0, len(pages), PAGES_AT_ONCE):
-            end = min(begin + PAGES_AT_ONCE, len(pages))
-            rows = order[int(edges[begin]) : int(edges[end])]
-            found[rows] = self._of_pages(pages[begin:end], ids[rows])
+        width = self.geometry.record_bytes
+        found = np.zeros((len(ids), width), np.uint8)
+        for held in self.held(ids):
+            found[held.rows] = np.lib.stride_tricks.sliding_window_view(held.content, width)[held.offsets]
         return found
 
-    def _of_pages(self, pages: Numbers, ids: Numbers) -> Bytes:
-        """Read records of some pages; `pages` are sorted, each once."""
-        per_page = self.geometry.per_page
-        edges = [0, *(np.flatnonzero(np.diff(pages) != 1) + 1).tolist(), len(pages)]
-        held = [self._stretch(int(pages[begin]), end - begin) for begin, end in pairwise(edges)]
-        records = held[0] if len(held) == 1 else np.concatenate(held)
-        found: Bytes = records[np.searchsorted(pages, ids // per_page) * per_page + ids % per_page]
-        return found
+    def held(self, ids: Numbers) -> Iterator[Held]:
+        """Read the pages that records are in, each once and PAGES_AT_ONCE together, and tell where each record begins.
+
+        Ids that no place in the file has are in none.
+        """
+        rows = np.flatnonzero((ids >= 0) & (ids < self.count))
+        if not len(rows):
+            return
+        inside = ids if len(rows) == len(ids) else ids[rows]
+        own = inside // self.geometry.per_page
+        places = inside - own * self.geometry.per_page
+        pages = _distinct(own)
+        for begin in range(0, len(pages), PAGES_AT_ONCE):
+            some = pages[begin : begin + PAGES_AT_ONCE]
+            content, starts = self._read_pages(some)
+            if len(some) == len(pages):
+                yield Held(content, rows, _looked_up(own, some, starts) + places * self.geometry.record_bytes)
+                continue
+            these = np.flatnonzero((own >= some[0]) & (own <= some[-1]))
+            offsets = _looked_up(own[these], some, starts) + places[these] * self.geometry.record_bytes
+            yield Held(content, rows[these], offsets)
+
+    def _read_pages(self, pages: Numbers) -> tuple[Bytes, Numbers]:
+        """Read pages, sorted and each once: their bytes, and where each begins in these."""
+        gaps = np.flatnonzero(np.diff(pages) > _READ_OVER + 1) + 1
+        firsts, lasts = pages[np.append(0, gaps)], pages[np.append(gaps, len(pages)) - 1]
+        parts = [
+            self._pages(first, last - first + 1) for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
+        ]
+        content = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        before = np.cumsum(lasts - firsts + 1) - (lasts - firsts + 1)
+        counts = np.diff(np.concatenate([[0], gaps, [len(pages)]]))
+        return content, (pages - np.repeat(firsts - before, counts)) * self.geometry.page_bytes
 
     def _stretch(self, page: int, pages: int) -> Bytes:
         """Read all records of pages that follow on one another; what lies behind the end of the file is zeros."""
@@ -197,6 +234,28 @@ class RecordTable:
         if len(content) < length:
             content = np.concatenate([content, np.zeros(length - len(content), np.uint8)])
         return content
+
+
+def _distinct(pages: Numbers) -> Numbers:
+    """Sort pages, each once: by a mark for each page where they are close together, which is much quicker."""
+    low, high = int(pages.min()), int(pages.max())
+    if high - low > _SPREAD * len(pages):
+        return np.unique(pages)
+    marks = np.zeros(high - low + 1, np.bool_)
+    marks[pages - low] = True
+    return np.flatnonzero(marks) + low
+
+
+def _looked_up(pages: Numbers, known: Numbers, values: Numbers) -> Numbers:
+    """Give the value of each page; all of them are known, and these are sorted."""
+    low, high = int(known[0]), int(known[-1])
+    if high - low > _SPREAD * len(pages):
+        found: Numbers = values[np.searchsorted(known, pages)]
+        return found
+    table = np.zeros(high - low + 1, np.int64)
+    table[known - low] = values
+    looked_up: Numbers = table[pages - low]
+    return looked_up
 
 
 def open_tables(pages: StorePages, *, aligned: bool) -> Mapping[Store, RecordTable]:
