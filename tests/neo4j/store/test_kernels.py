@@ -33,14 +33,14 @@ def test_blocks_are_found_where_the_plain_code_finds_them(made: list[list[int]])
     chains = np.arange(len(own)) + 7
     damages: list[Damage] = []
     expected = blocks_of(chains, np.arange(len(own)), own, damages)
-    chain, code, place = (np.empty(4 * len(own), np.int64) for _ in range(3))
-    count = find_blocks(own, chains, chain, code, place)
+    chain, key, kind, place = (np.empty(4 * len(own), np.int64) for _ in range(4))
+    count = find_blocks(own, 8, chains, chain, key, kind, place)
     assert (count < 0) == bool(damages)
     count = -count - 1 if count < 0 else count
     assert chain[:count].tolist() == expected.chain.tolist()
-    assert (code[:count] >> 4).tolist() == expected.key.tolist()
-    assert (code[:count] & 15).tolist() == expected.kind.tolist()
-    assert own.reshape(-1)[place[:count]].tolist() == expected.longs[:, 0].tolist()
+    assert key[:count].tolist() == expected.key.tolist()
+    assert kind[:count].tolist() == expected.kind.tolist()
+    assert own.reshape(-1)[place[:count] - 8].tolist() == expected.longs[:, 0].tolist()
 
 
 @given(st.integers(0, 31), st.integers(0, 63), st.lists(longs, min_size=4, max_size=4))
