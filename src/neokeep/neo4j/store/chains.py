@@ -14,6 +14,7 @@ import numpy as np
 
 from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.damage import Code, Damage
+from neokeep.neo4j.store.pages import Window
 from neokeep.neo4j.store.records import NONE
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Level:
 
 def property_levels(table: RecordTable, heads: Numbers, damages: list[Damage]) -> Iterator[Level]:
     """Follow chains of property records from their first ones (-1: no chain); damage ends a chain and is told."""
-    guard, read = CycleGuard(heads.copy()), 0
+    guard, read, window = CycleGuard(heads.copy()), 0, Window(table)
     rows = np.flatnonzero(heads != NONE)
     ids = heads[rows]
     while len(rows):
@@ -67,7 +68,7 @@ def property_levels(table: RecordTable, heads: Numbers, damages: list[Damage]) -
                 Damage(Code.PROPERTY_SHARED, table.store, int(ids[0]), "more than one chain goes through it")
             )
             return
-        found = _properties(table, ids)
+        found = _properties(window, ids)
         damages.extend(
             Damage(Code.PROPERTY_NOT_IN_USE, table.store, record, "a chain goes through it")
             for record in ids[~found.used].tolist()
@@ -85,16 +86,16 @@ def property_levels(table: RecordTable, heads: Numbers, damages: list[Damage]) -
         rows, ids = rows[~again], ids[~again]
 
 
-def _properties(table: RecordTable, ids: Numbers) -> columns.PropertyRecords:
+def _properties(window: Window, ids: Numbers) -> columns.PropertyRecords:
     """Read property records by their ids; what no place in the file has is not in use."""
     if len(ids) < _WORTH_COMPILING:
-        return columns.properties(table.at(ids))
+        return columns.properties(window.at(ids))
     from neokeep.neo4j.store.kernels import property_records
 
     count = len(ids)
     used, previous, following = np.zeros(count, np.bool_), np.zeros(count, np.int64), np.zeros(count, np.int64)
     longs = np.zeros((count, columns.LONGS), np.uint64)
-    for held in table.held(ids):
+    for held in window.held(ids):
         property_records(held.content, held.offsets, held.rows, used.view(np.uint8), previous, following, longs)
     return columns.PropertyRecords(used, previous, following, longs)
 

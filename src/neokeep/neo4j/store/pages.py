@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -35,8 +36,8 @@ PAGES_AT_ONCE = 4096
 _SPREAD = 8
 """Pages that a table may have for each of those that are looked for, instead of searching these."""
 
-_READ_OVER = 2
-"""Pages that are read although nobody asked for them, since a second call takes longer."""
+_READ_OVER = 4
+"""One page that nobody asked for is read for so many others at most, where all are read in one piece then."""
 
 RECORDS_AT_ONCE = 128 * 1024
 """Records of a batch, where a caller does not say otherwise."""
@@ -180,45 +181,16 @@ class RecordTable:
 
         Ids that no place in the file has give zeros, which is a record that is not in use.
         """
-        width = self.geometry.record_bytes
-        found = np.zeros((len(ids), width), np.uint8)
-        for held in self.held(ids):
-            found[held.rows] = np.lib.stride_tricks.sliding_window_view(held.content, width)[held.offsets]
-        return found
+        return Window(self).at(ids)
 
-    def held(self, ids: Numbers) -> Iterator[Held]:
-        """Read the pages that records are in, each once and PAGES_AT_ONCE together, and tell where each record begins.
-
-        Ids that no place in the file has are in none.
-        """
-        rows = np.flatnonzero((ids >= 0) & (ids < self.count))
-        if not len(rows):
-            return
-        inside = ids if len(rows) == len(ids) else ids[rows]
-        own = inside // self.geometry.per_page
-        places = inside - own * self.geometry.per_page
-        pages = _distinct(own)
-        for begin in range(0, len(pages), PAGES_AT_ONCE):
-            some = pages[begin : begin + PAGES_AT_ONCE]
-            content, starts = self._read_pages(some)
-            if len(some) == len(pages):
-                yield Held(content, rows, _looked_up(own, some, starts) + places * self.geometry.record_bytes)
-                continue
-            these = np.flatnonzero((own >= some[0]) & (own <= some[-1]))
-            offsets = _looked_up(own[these], some, starts) + places[these] * self.geometry.record_bytes
-            yield Held(content, rows[these], offsets)
-
-    def _read_pages(self, pages: Numbers) -> tuple[Bytes, Numbers]:
+    def read_pages(self, pages: Numbers) -> tuple[Bytes, Numbers]:
         """Read pages, sorted and each once: their bytes, and where each begins in these."""
-        gaps = np.flatnonzero(np.diff(pages) > _READ_OVER + 1) + 1
-        firsts, lasts = pages[np.append(0, gaps)], pages[np.append(gaps, len(pages)) - 1]
-        parts = [
-            self._pages(first, last - first + 1) for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
-        ]
-        content = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        before = np.cumsum(lasts - firsts + 1) - (lasts - firsts + 1)
-        counts = np.diff(np.concatenate([[0], gaps, [len(pages)]]))
-        return content, (pages - np.repeat(firsts - before, counts)) * self.geometry.page_bytes
+        first, count = int(pages[0]), int(pages[-1]) - int(pages[0]) + 1
+        if count <= len(pages) + len(pages) // _READ_OVER:
+            return self._pages(first, count), (pages - first) * self.geometry.page_bytes
+        edges = [0, *(np.flatnonzero(np.diff(pages) != 1) + 1).tolist(), len(pages)]
+        parts = [self._pages(int(pages[begin]), end - begin) for begin, end in pairwise(edges)]
+        return np.concatenate(parts), np.arange(len(pages)) * self.geometry.page_bytes
 
     def _stretch(self, page: int, pages: int) -> Bytes:
         """Read all records of pages that follow on one another; what lies behind the end of the file is zeros."""
@@ -236,26 +208,84 @@ class RecordTable:
         return content
 
 
+class Window:
+    """Reads records of a table by their ids. The pages that were read last are kept: what follows is often in them."""
+
+    def __init__(self, table: RecordTable) -> None:
+        self._table = table
+        self._content = np.zeros(0, np.uint8)
+        self._low = 0
+        self._starts = np.zeros(0, np.int64)
+
+    def at(self, ids: Numbers) -> Bytes:
+        """See RecordTable.at."""
+        width = self._table.geometry.record_bytes
+        found = np.zeros((len(ids), width), np.uint8)
+        for held in self.held(ids):
+            found[held.rows] = np.lib.stride_tricks.sliding_window_view(held.content, width)[held.offsets]
+        return found
+
+    def held(self, ids: Numbers) -> Iterator[Held]:
+        """Read the pages that records are in, PAGES_AT_ONCE together, and tell where in them each record begins.
+
+        Ids that no place in the file has are in none.
+        """
+        geometry = self._table.geometry
+        rows = np.flatnonzero((ids >= 0) & (ids < self._table.count))
+        if not len(rows):
+            return
+        inside = ids if len(rows) == len(ids) else ids[rows]
+        pages = inside // geometry.per_page
+        places = (inside - pages * geometry.per_page) * geometry.record_bytes
+        starts = self._kept(pages)
+        kept = starts >= 0
+        if kept.all():
+            yield Held(self._content, rows, starts + places)
+            return
+        if kept.any():
+            yield Held(self._content, rows[kept], (starts + places)[kept])
+            rows, pages, places = rows[~kept], pages[~kept], places[~kept]
+        distinct = _distinct(pages)
+        if len(distinct) <= PAGES_AT_ONCE:
+            starts = self._read(distinct, pages)
+            yield Held(self._content, rows, starts + places)
+            return
+        for begin in range(0, len(distinct), PAGES_AT_ONCE):
+            some = distinct[begin : begin + PAGES_AT_ONCE]
+            own = np.flatnonzero((pages >= some[0]) & (pages <= some[-1]))
+            starts = self._read(some, pages[own])
+            yield Held(self._content, rows[own], starts + places[own])
+
+    def _kept(self, pages: Numbers) -> Numbers:
+        """Tell where pages begin in what is kept; -1 of those that are not."""
+        if not len(self._starts):
+            return np.full(len(pages), -1, np.int64)
+        at = pages - self._low
+        near = (at >= 0) & (at < len(self._starts))
+        return np.where(near, self._starts[np.where(near, at, 0)], -1)
+
+    def _read(self, distinct: Numbers, pages: Numbers) -> Numbers:
+        """Read pages (`distinct`, sorted), and tell where those of records begin in them."""
+        self._content, starts = self._table.read_pages(distinct)
+        self._low, self._starts = int(distinct[0]), np.zeros(0, np.int64)
+        span = int(distinct[-1]) - self._low + 1
+        if span > _SPREAD * len(pages):
+            found: Numbers = starts[np.searchsorted(distinct, pages)]
+            return found
+        self._starts = np.full(span, -1, np.int64)
+        self._starts[distinct - self._low] = starts
+        looked_up: Numbers = self._starts[pages - self._low]
+        return looked_up
+
+
 def _distinct(pages: Numbers) -> Numbers:
     """Sort pages, each once: by a mark for each page where they are close together, which is much quicker."""
-    low, high = int(pages.min()), int(pages.max())
-    if high - low > _SPREAD * len(pages):
+    low, span = int(pages.min()), int(pages.max()) - int(pages.min()) + 1
+    if span > _SPREAD * len(pages):
         return np.unique(pages)
-    marks = np.zeros(high - low + 1, np.bool_)
+    marks = np.zeros(span, np.bool_)
     marks[pages - low] = True
     return np.flatnonzero(marks) + low
-
-
-def _looked_up(pages: Numbers, known: Numbers, values: Numbers) -> Numbers:
-    """Give the value of each page; all of them are known, and these are sorted."""
-    low, high = int(known[0]), int(known[-1])
-    if high - low > _SPREAD * len(pages):
-        found: Numbers = values[np.searchsorted(known, pages)]
-        return found
-    table = np.zeros(high - low + 1, np.int64)
-    table[known - low] = values
-    looked_up: Numbers = table[pages - low]
-    return looked_up
 
 
 def open_tables(pages: StorePages, *, aligned: bool) -> Mapping[Store, RecordTable]:
