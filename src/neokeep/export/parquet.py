@@ -69,7 +69,10 @@ class ParquetTables:
         self._bytes += size
         if waiting.seen == self._layout.tables[part.table].rows:
             self._complete(part.table, waiting)
-        elif part.table in self._kept and (waiting.count >= GROUP_ROWS or waiting.bytes >= GROUP_BYTES):
+        elif part.table in self._kept and (
+            # With as many rows again it would be more than one group.
+            waiting.count + part.rows.num_rows > GROUP_ROWS or waiting.bytes >= GROUP_BYTES
+        ):
             self._write_group(part.table, waiting)
         while self._bytes > WAITING_BYTES:
             self._make_room()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from neokeep.neo4j.store.pages import Numbers
     from neokeep.progress import Progress
 
-RECORDS_AT_ONCE = 64 * 1024
+RECORDS_AT_ONCE = 32 * 1024
 BYTES_AT_ONCE = 64 * 1024 * 1024
 _LEAST_AT_ONCE = 256
 
