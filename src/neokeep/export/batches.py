@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from neokeep.export.properties import Found, find_properties, slots_of, types_of
 from neokeep.export.survey import records_at_once
 from neokeep.export.texts import TooMuch
 from neokeep.export.values import fitted, positions, tell_unreadable, values_of
-from neokeep.neo4j.store.kernels import order_by
+from neokeep.neo4j.store.kernels import find_slots, order_blocks, order_by
 from neokeep.parallel import in_order
 
 if TYPE_CHECKING:
@@ -117,29 +118,32 @@ class _Values:
         unreadable = np.flatnonzero(types == 0)
         if len(unreadable):
             tell_unreadable(found[unreadable], reader.tables, damages)
-        slots = slots_of(groups, found, types)
-        places = np.searchsorted(layout.slots, slots)
-        known = types > 0
-        if len(layout.slots):
-            known &= layout.slots[np.minimum(places, len(layout.slots) - 1)] == slots
-        if wanted is not None:
-            known[known] = wanted[places[known]]
-        if not known.all():
-            found, places = found[known], places[known]
+        asked = np.ones(len(layout.slots), np.bool_) if wanted is None else wanted
+        found, edges = _by_slots(found, slots_of(groups, found, types), layout.slots, asked)
         rows: dict[int, Numbers] = {}
         arrays: dict[int, pa.Array] = {}
-        order, edges = _ordered(places, len(layout.slots))
-        present = np.flatnonzero(np.diff(edges))
-        for kind in np.unique(layout.kinds[present]).tolist():
-            own = present[layout.kinds[present] == kind]
-            chosen = np.concatenate([order[edges[slot] : edges[slot + 1]] for slot in own.tolist()])
-            part, at = found[chosen], 0
-            array = values_of(kind, part, reader.tables, damages)
-            for slot in own.tolist():
-                count = int(edges[slot + 1] - edges[slot])
-                rows[slot], arrays[slot] = part.row[at : at + count], array.slice(at, count)
-                at += count
+        present = np.flatnonzero(np.diff(edges)).tolist()
+        # Slots are ordered by the types of their values first.
+        for kind, own in groupby(present, lambda slot: int(layout.kinds[slot])):
+            slots = list(own)
+            begin, end = int(edges[slots[0]]), int(edges[slots[-1] + 1])
+            array = values_of(kind, found[begin:end], reader.tables, damages)
+            for slot in slots:
+                first, last = int(edges[slot]), int(edges[slot + 1])
+                rows[slot], arrays[slot] = found.row[first:last], array.slice(first - begin, last - first)
         return cls(rows, arrays, {slot: int(layout.kinds[slot]) for slot in rows})
+
+
+def _by_slots(found: Found, slots: Numbers, known: Numbers, asked: Flags) -> tuple[Found, Numbers]:
+    """Order values by their slots, and leave out those not asked for: where each slot begins comes too, and the end."""
+    places, counts = np.empty(len(found), np.int64), np.zeros(len(known), np.int64)
+    find_slots(slots, known, asked.view(np.uint8), places, counts)
+    edges = np.concatenate([[0], np.cumsum(counts)])
+    if len(found) and counts.max(initial=0) == len(found):
+        return found, edges
+    row, key, kind, place = (np.empty(int(edges[-1]), np.int64) for _ in range(4))
+    order_blocks(places, edges[:-1].copy(), found.row, found.key, found.kind, found.place, row, key, kind, place)
+    return Found(row, key, kind, place, found.longs, found.records), edges
 
 
 def _ordered(slots: Numbers, count: int) -> tuple[Numbers, Numbers]:

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neokeep.neo4j.recovery.layout import Store
-from neokeep.neo4j.store import records
+from neokeep.neo4j.recovery.layout import ID_BITS, Store
+from neokeep.neo4j.store.kernels import nodes_in_use, relationships_in_use
 from neokeep.neo4j.store.labels import distinct_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from neokeep.neo4j.store.damage import Damage
-    from neokeep.neo4j.store.pages import Numbers, RecordTable
+    from neokeep.neo4j.store.pages import Bytes, Numbers, RecordTable
 
 Tokens = tuple[int, ...]
+_TYPE_BITS = ID_BITS[Store.TYPE]
 
 
 class Side(Enum):
@@ -60,30 +61,39 @@ def read_entities(
     tables: Mapping[Store, RecordTable], side: Side, start: int, stop: int, damages: list[Damage]
 ) -> Entities:
     """Read the records from `start` to before `stop`; what is damaged of labels is told."""
-    batches = list(tables[side.store].batches(stop - start, start=start, stop=stop))
-    content = np.concatenate([batch.records for batch in batches])
-    ids = np.concatenate([batch.ids for batch in batches])
+    table = tables[side.store]
+    first = start // table.geometry.per_page * table.geometry.per_page
+    where = (table.pages_with(start, stop), table.geometry.page_bytes, first, start, min(stop, table.count))
+    count = max(0, stop - start)
     read = _nodes if side is Side.NODES else _relationships
-    return read(tables, content, ids, damages)
+    return read(tables, where, count, damages)
 
 
-def _relationships(_: Mapping[Store, RecordTable], content: np.ndarray, ids: Numbers, __: list[Damage]) -> Entities:
-    held = records.relationships(content)
-    used = held.used
-    kinds, groups = np.unique(held.type[used], return_inverse=True)
-    ends = tuple(node[used] for node in held.node)
-    return Entities(ids[used], ends, held.property[used], groups, tuple((kind,) for kind in kinds.tolist()))
+_Where = tuple["Bytes", int, int, int, int]
 
 
-def _nodes(tables: Mapping[Store, RecordTable], content: np.ndarray, ids: Numbers, damages: list[Damage]) -> Entities:
-    held = records.nodes(content)
-    used, ids = held.used, ids[held.used]
-    labels, edges, _, inverse = distinct_labels(held.labels[used], ids, tables[Store.NODE_LABELS], damages)
+def _relationships(_: Mapping[Store, RecordTable], where: _Where, count: int, __: list[Damage]) -> Entities:
+    columns = [np.empty(count, np.int64) for _ in range(5)]
+    used = relationships_in_use(*where, *columns)
+    ids, start, end, kinds, heads = (column[:used] for column in columns)
+    marks = np.zeros(1 << _TYPE_BITS, np.bool_)
+    marks[kinds] = True
+    distinct = np.flatnonzero(marks)
+    places = np.zeros(1 << _TYPE_BITS, np.int64)
+    places[distinct] = np.arange(len(distinct))
+    return Entities(ids, (start, end), heads, places[kinds], tuple((kind,) for kind in distinct.tolist()))
+
+
+def _nodes(tables: Mapping[Store, RecordTable], where: _Where, count: int, damages: list[Damage]) -> Entities:
+    columns = [np.empty(count, np.int64) for _ in range(3)]
+    used = nodes_in_use(*where, *columns)
+    ids, fields, heads = (column[:used] for column in columns)
+    labels, edges, _, inverse = distinct_labels(fields, ids, tables[Store.NODE_LABELS], damages)
     own = labels.labels.tolist()
     sets = [tuple(own[begin:end]) for begin, end in itertools.pairwise(edges.tolist())]
     places: dict[Tokens, int] = {}
     groups = np.array([places.setdefault(one, len(places)) for one in sets], np.int64)
-    return Entities(ids, (), held.property[used], groups[inverse], tuple(places))
+    return Entities(ids, (), heads, groups[inverse], tuple(places))
 
 
 def ranges(table: RecordTable, most: int) -> Iterator[tuple[int, int]]:

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet
 
 from neokeep.files import explained
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from neokeep.export.batches import Part
@@ -67,7 +69,10 @@ class ParquetTables:
         self._bytes += size
         if waiting.seen == self._layout.tables[part.table].rows:
             self._complete(part.table, waiting)
-        elif part.table in self._kept and (waiting.count >= GROUP_ROWS or waiting.bytes >= GROUP_BYTES):
+        elif part.table in self._kept and (
+            # With as many rows again it would be more than one group.
+            waiting.count + part.rows.num_rows > GROUP_ROWS or waiting.bytes >= GROUP_BYTES
+        ):
             self._write_group(part.table, waiting)
         while self._bytes > WAITING_BYTES:
             self._make_room()
@@ -106,26 +111,34 @@ class ParquetTables:
         table = self._layout.tables[number]
         path = self._folder / f"{table.stem}.{self.suffix}"
         with explained("write", path):
+            rows = pa.Table.from_batches(self._taken(waiting))
             if number not in self._open:
-                self._open[number] = _writer(table, path)
-            self._open[number].write_table(pa.Table.from_batches(self._taken(waiting)), row_group_size=GROUP_ROWS)
+                self._open[number] = _writer(table, path, rows)
+            self._open[number].write_table(rows, row_group_size=GROUP_ROWS)
 
     def _complete(self, number: int, waiting: _Waiting) -> None:
         """Write a table to its end."""
         table = self._layout.tables[number]
         path = self._folder / f"{table.stem}.{self.suffix}"
         with explained("write", path):
-            writer = self._open.pop(number, None) or _writer(table, path)
+            writer = self._open.pop(number, None)
             try:
-                for offset, length in waiting.spilled:
-                    self._spill.seek(offset)
-                    with pa.ipc.open_stream(self._spill.read(length)) as stream:
-                        writer.write_table(stream.read_all(), row_group_size=GROUP_ROWS)
-                if waiting.rows:
-                    writer.write_table(pa.Table.from_batches(self._taken(waiting)), row_group_size=GROUP_ROWS)
+                for rows in self._rest(waiting):
+                    writer = writer or _writer(table, path, rows)
+                    writer.write_table(rows, row_group_size=GROUP_ROWS)
             finally:
-                writer.close()
+                if writer is not None:
+                    writer.close()
         del self._waiting[number]
+
+    def _rest(self, waiting: _Waiting) -> Iterator[pa.Table]:
+        """Give the rows that wait, those of the spill file first."""
+        for offset, length in waiting.spilled:
+            self._spill.seek(offset)
+            with pa.ipc.open_stream(self._spill.read(length)) as stream:
+                yield stream.read_all()
+        if waiting.rows:
+            yield pa.Table.from_batches(self._taken(waiting))
 
     def _spill_rows(self, waiting: _Waiting) -> None:
         with explained("write", self._spill_path):
@@ -145,7 +158,8 @@ class ParquetTables:
         return rows
 
 
-def _writer(table: Table, path: Path) -> parquet.ParquetWriter:
+def _writer(table: Table, path: Path, first: pa.Table) -> parquet.ParquetWriter:
+    """Open the file of a table, whose first rows tell which columns are worth a dictionary."""
     schema = table.schema
     ids = [name for name in _IDS if name in schema.names]
     return parquet.ParquetWriter(
@@ -153,11 +167,22 @@ def _writer(table: Table, path: Path) -> parquet.ParquetWriter:
         schema,
         compression="zstd",
         compression_level=1,
-        use_dictionary=[_leaf(one) for one in schema if one.name not in ids],
+        use_dictionary=[_leaf(one) for one in schema if one.name not in ids and _repeats(first.column(one.name))],
         column_encoding=dict.fromkeys(ids, "DELTA_BINARY_PACKED"),
         version="2.6",
         store_schema=True,
     )
+
+
+def _repeats(values: pa.ChunkedArray) -> bool:
+    """Tell whether values come more than once, most of them: else a dictionary takes time, and room in the file too."""
+    own = pc.list_flatten(values) if pa.types.is_list(values.type) else values
+    if pa.types.is_nested(own.type):
+        # Only the parts of these would have dictionaries.
+        return False
+    distinct: int = pc.count_distinct(own).as_py()
+    present: int = len(own) - own.null_count
+    return 2 * distinct <= present
 
 
 def _leaf(one: pa.Field) -> str:

@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from neokeep.export.entities import Side, Tokens
-from neokeep.export.kinds import BITS, EMPTY_LIST, LIST, arrow_type, name_of
+from neokeep.export.kinds import EMPTY_LIST, LIST, arrow_type, name_of
+from neokeep.export.properties import slot_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +30,6 @@ OWN = {Side.NODES: ("id", "labels"), Side.RELATIONSHIPS: ("id", "start", "end")}
 
 _OWN_TYPES = {"labels": pa.list_(pa.string()), "type": pa.string()}
 _LONGEST_NAME = 180
-_KEY_BITS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def _layout(
     side: Side, tables: list[Table], numbers: Mapping[Tokens, int], words: Mapping[Tokens, tuple[str, ...]]
 ) -> Layout:
     slots = [
-        ((number << _KEY_BITS | column.key) << BITS | kind, kind, number, place)
+        (slot_of(number, column.key, kind), kind, number, place)
         for number, table in enumerate(tables)
         for place, column in enumerate(table.columns)
         for kind in column.kinds

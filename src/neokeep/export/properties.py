@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neokeep.export.kinds import BITS, EMPTY_LIST, LIST, NEAR_DAYS, NEAR_SECONDS, Type
-from neokeep.neo4j.recovery.layout import Store
+from neokeep.neo4j.recovery.layout import ID_BITS, Store
 from neokeep.neo4j.store import records
-from neokeep.neo4j.store.blocks import LONGS, Blocks, blocks_of
+from neokeep.neo4j.store.blocks import Blocks, blocks_of
 from neokeep.neo4j.store.chains import dynamic_values, property_levels
-from neokeep.neo4j.store.kernels import find_blocks
+from neokeep.neo4j.store.kernels import find_blocks, number_slots
+from neokeep.neo4j.store.records import LONGS
 from neokeep.neo4j.store.values import Kind, TemporalKind
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from neokeep.neo4j.store.pages import Numbers, RecordTable
     from neokeep.neo4j.store.records import Longs
 
+KEY_BITS = ID_BITS[Store.PROPERTY_KEY]
+REST_BITS = 63 - BITS
+"""Bits of a slot, which is a positive number, below the type: so slots that are sorted have each type in one piece."""
+
+_GROUPS = (1 << REST_BITS - KEY_BITS) - 1
 _TEMPORAL = {
     TemporalKind.DATE: Type.DATE,
     TemporalKind.LOCAL_TIME: Type.LOCAL_TIME,
@@ -106,22 +112,25 @@ class Found:
 
 def find_properties(tables: Mapping[Store, RecordTable], heads: Numbers, damages: list[Damage]) -> Found:
     """Find the blocks in the chains that begin with the records `heads` (-1: none); what is damaged is told."""
-    parts, base = [], 0
-    longs, ids = [np.zeros((0, LONGS), np.uint64)], [np.zeros(0, np.int64)]
+    parts, longs, ids, base = [], [], [], 0
     for level in property_levels(tables[Store.PROPERTY], heads, damages):
         own = np.ascontiguousarray(level.records.longs)
-        chain, code, place = (np.empty(LONGS * len(own), np.int64) for _ in range(3))
-        count = find_blocks(own, np.ascontiguousarray(level.rows), chain, code, place)
+        row, key, kind, place = (np.empty(LONGS * len(own), np.int64) for _ in range(4))
+        count = find_blocks(own, LONGS * base, np.ascontiguousarray(level.rows), row, key, kind, place)
         if count < 0:
             blocks_of(level.rows, level.ids, own, damages)
             count = -count - 1
-        parts.append((chain[:count], code[:count], place[:count] + LONGS * base))
+        parts.append((row[:count], key[:count], kind[:count], place[:count]))
         longs.append(own)
         ids.append(level.ids)
         base += len(own)
-    joined = [np.concatenate(columns) for columns in zip(*parts, strict=True)] or [np.zeros(0, np.int64)] * 3
-    row, code, place = joined
-    return Found(row, code >> 4, code & 15, place, np.concatenate(longs), np.concatenate(ids))
+    if not parts:
+        none = np.zeros(0, np.int64)
+        return Found(none, none, none, none, np.zeros((0, LONGS), np.uint64), none)
+    if len(parts) == 1:
+        return Found(*parts[0], longs[0], ids[0])
+    row, key, kind, place = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Found(row, key, kind, place, np.concatenate(longs), np.concatenate(ids))
 
 
 def types_of(found: Found, tables: Mapping[Store, RecordTable]) -> Numbers:
@@ -199,5 +208,17 @@ def _of_times(content: bytes | None) -> int:
 
 
 def slots_of(groups: Numbers, found: Found, types: Numbers) -> Numbers:
-    """Number the column of each value: by the table of its entity (an element a row), its key and its type."""
-    return (groups[found.row] << 24 | found.key) << BITS | types
+    """Number the column of each value: by its type, the table of its entity (an element a row), and its key."""
+    slots = np.empty(len(found), np.int64)
+    number_slots(np.ascontiguousarray(groups), found.row, found.key, types, KEY_BITS, REST_BITS, slots)
+    return slots
+
+
+def slot_of(group: int, key: int, kind: int) -> int:
+    """Number one column."""
+    return kind << REST_BITS | group << KEY_BITS | key
+
+
+def parts_of_slot(slot: int) -> tuple[int, int, int]:
+    """Give the table, the key and the type of a column by its number."""
+    return slot >> KEY_BITS & _GROUPS, slot & (1 << KEY_BITS) - 1, slot >> REST_BITS

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neokeep.export.entities import Side, Tokens, ranges, read_entities
-from neokeep.export.kinds import BITS
-from neokeep.export.properties import find_properties, slots_of, types_of
+from neokeep.export.properties import find_properties, parts_of_slot, slots_of, types_of
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.parallel import in_order
 
@@ -23,10 +22,9 @@ if TYPE_CHECKING:
     from neokeep.neo4j.store.pages import Numbers
     from neokeep.progress import Progress
 
-RECORDS_AT_ONCE = 64 * 1024
+RECORDS_AT_ONCE = 32 * 1024
 BYTES_AT_ONCE = 64 * 1024 * 1024
 _LEAST_AT_ONCE = 256
-_KEY_BITS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +49,8 @@ def survey(reader: GraphReader, side: Side, *, jobs: int, progress: Progress) ->
                 rows[tokens] += count
                 values.setdefault(tokens, Counter())
             for slot, number in zip(slots.tolist(), times.tolist(), strict=True):
-                group, key = slot >> _KEY_BITS + BITS, slot >> BITS & (1 << _KEY_BITS) - 1
-                values[tables[group]][key, slot & (1 << BITS) - 1] += number
+                group, key, kind = parts_of_slot(slot)
+                values[tables[group]][key, kind] += number
     finally:
         progress.end()
     return {tokens: Surveyed(rows[tokens], dict(own)) for tokens, own in values.items()}

@@ -16,6 +16,7 @@ from neokeep.export.texts import Weighed, texts_of
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store.blocks import Decoder
 from neokeep.neo4j.store.damage import Code, Damage
+from neokeep.neo4j.store.kernels import are_in_order, read_doubles, read_integers
 from neokeep.neo4j.store.values import DateTime, Kind, Point, Time
 from neokeep.neo4j.store.zones import zone_names
 
@@ -50,27 +51,19 @@ def tell_unreadable(found: Found, tables: Mapping[Store, RecordTable], damages: 
 
 
 def _integers(found: Found) -> pa.Array:
-    kinds, low = found.kind, found.bits(28, 32)
-    values = np.where(found.bits(28, 1) != 0, found.bits(29, 35), found.long(1).view(np.int64))
-    narrow = kinds != Kind.LONG
-    if narrow.any():
-        values = np.select(
-            [kinds == Kind.BYTE, kinds == Kind.SHORT, kinds == Kind.INTEGER],
-            [_signed(low, 8), _signed(low, 16), _signed(low, 32)],
-            values,
-        )
+    values = np.empty(len(found), np.int64)
+    read_integers(found.longs, found.kind, found.place, values)
     return pa.array(values)
 
 
-def _signed(numbers: Numbers, width: int) -> Numbers:
-    """Read the low bits of numbers with their sign."""
-    found: Numbers = (numbers << 64 - width) >> 64 - width
-    return found
-
-
 def _floats(found: Found) -> pa.Array:
-    single = found.bits(28, 32).astype(np.uint32).view(np.float32).astype(np.float64)
-    return pa.array(np.where(found.kind == Kind.DOUBLE, np.ascontiguousarray(found.long(1)).view(np.float64), single))
+    bits = np.empty(len(found), np.int64)
+    read_doubles(found.longs, found.place, bits)
+    values = bits.view(np.float64)
+    single = np.flatnonzero(found.kind != Kind.DOUBLE)
+    if len(single):
+        values[single] = found[single].bits(28, 32).astype(np.uint32).view(np.float32)
+    return pa.array(values)
 
 
 def _booleans(found: Found) -> pa.Array:
@@ -236,7 +229,7 @@ def fitted(kind: int, array: pa.Array, wanted: pa.DataType) -> pa.Array:
 
 def positions(rows: Numbers, count: int) -> pa.Array | None:
     """Say which value each of `count` rows takes, null for none; None where it is just one after the other."""
-    if len(rows) == count and (count == 0 or (rows[0] == 0 and rows[-1] == count - 1 and (np.diff(rows) == 1).all())):
+    if len(rows) == count and are_in_order(rows):
         return None
     taken = np.zeros(count, np.int64)
     missing = np.ones(count, np.bool_)

@@ -54,6 +54,8 @@ SOURCES = (
     "neo4j.recovery.pages",
     "neo4j.recovery.walk",
     "neo4j.store.kernels",
+    "neo4j.store.records",
+    "neo4j.store.texts",
 )
 """Modules below neokeep that compiled code is made from."""
 _TYPES = {

@@ -16,6 +16,7 @@ from neokeep.neo4j.recovery.meaning import block_longs
 from neokeep.neo4j.store.arrays import NotAnArray, short_array, stored_array, zoned
 from neokeep.neo4j.store.chains import dynamic_values, property_levels
 from neokeep.neo4j.store.damage import Code, Damage
+from neokeep.neo4j.store.records import LONGS
 from neokeep.neo4j.store.texts import decode_short_strings
 from neokeep.neo4j.store.values import (
     Date,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from neokeep.neo4j.store.pages import Flags, Numbers, RecordTable
     from neokeep.neo4j.store.records import Longs
 
-LONGS = 4
 _DAY = 86_400 * 10**9
 _KEY_BITS, _TYPE_BITS = 24, 4
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.damage import Code, Damage
+from neokeep.neo4j.store.pages import Window
 from neokeep.neo4j.store.records import NONE
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from neokeep.neo4j.recovery.layout import Store
     from neokeep.neo4j.store.pages import Flags, Numbers, RecordTable
+
+_WORTH_COMPILING = 4096
+"""Records for which loading compiled code is worth it: that takes as long as reading a million."""
 
 Met = Callable[["Store", "Numbers"], None]
 
@@ -54,7 +58,7 @@ class Level:
 
 def property_levels(table: RecordTable, heads: Numbers, damages: list[Damage]) -> Iterator[Level]:
     """Follow chains of property records from their first ones (-1: no chain); damage ends a chain and is told."""
-    guard, read = CycleGuard(heads.copy()), 0
+    guard, read, window = CycleGuard(heads.copy()), 0, Window(table)
     rows = np.flatnonzero(heads != NONE)
     ids = heads[rows]
     while len(rows):
@@ -64,14 +68,15 @@ def property_levels(table: RecordTable, heads: Numbers, damages: list[Damage]) -
                 Damage(Code.PROPERTY_SHARED, table.store, int(ids[0]), "more than one chain goes through it")
             )
             return
-        found = columns.properties(table.at(ids))
+        found = _properties(window, ids)
         damages.extend(
             Damage(Code.PROPERTY_NOT_IN_USE, table.store, record, "a chain goes through it")
             for record in ids[~found.used].tolist()
         )
-        used = found.used
-        yield Level(rows[used], ids[used], _only(found, used))
-        following = used & (found.next != NONE)
+        if not found.used.all():
+            rows, ids, found = rows[found.used], ids[found.used], _only(found, found.used)
+        yield Level(rows, ids, found)
+        following = found.next != NONE
         rows, ids = rows[following], found.next[following]
         again = guard.repeated(rows, ids)
         damages.extend(
@@ -79,6 +84,20 @@ def property_levels(table: RecordTable, heads: Numbers, damages: list[Damage]) -
             for record in ids[again].tolist()
         )
         rows, ids = rows[~again], ids[~again]
+
+
+def _properties(window: Window, ids: Numbers) -> columns.PropertyRecords:
+    """Read property records by their ids; what no place in the file has is not in use."""
+    if len(ids) < _WORTH_COMPILING:
+        return columns.properties(window.at(ids))
+    from neokeep.neo4j.store.kernels import property_records
+
+    count = len(ids)
+    used, previous, following = np.zeros(count, np.bool_), np.zeros(count, np.int64), np.zeros(count, np.int64)
+    longs = np.zeros((count, columns.LONGS), np.uint64)
+    for held in window.held(ids):
+        property_records(held.content, held.offsets, held.rows, used.view(np.uint8), previous, following, longs)
+    return columns.PropertyRecords(used, previous, following, longs)
 
 
 def _only(found: columns.PropertyRecords, chosen: Flags) -> columns.PropertyRecords:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from neokeep.neo4j.recovery.compiled import ByteRows, Longs, Numbers, Output, compiled, compiled_part
+from neokeep.neo4j.recovery.bits import byte, int4, int8
+from neokeep.neo4j.recovery.compiled import ByteRows, Bytes, Longs, Numbers, Output, compiled, compiled_part
+from neokeep.neo4j.recovery.layout import PAGE, RECORD_BYTES, Store
+from neokeep.neo4j.store.records import NONE
 from neokeep.neo4j.store.texts import ALPHABETS, FIRST_BIT, LATIN_1, NO_CHARACTER, UTF_8
 
 _ENCODINGS = 13
@@ -20,6 +23,96 @@ for _encoding, _letters in ALPHABETS.items():
     _CHARACTERS[_encoding, : len(_letters)] = [ord(letter) for letter in _letters]
 _CHARACTERS[LATIN_1] = np.arange(256)
 _BAD = -1
+_NO_REFERENCE = 0xFFFFFFFF
+_NODE_BYTES, _RELATIONSHIP_BYTES = RECORD_BYTES[Store.NODE], RECORD_BYTES[Store.RELATIONSHIP]
+_NODES_PER_PAGE, _RELATIONSHIPS_PER_PAGE = PAGE // _NODE_BYTES, PAGE // _RELATIONSHIP_BYTES
+
+
+@compiled_part
+def _reference(data: Bytes, at: int, high: int) -> int:
+    """Put a reference together of four bytes and its high bits; NONE where it is none."""
+    whole = int4(data, at, True) & _NO_REFERENCE | high << 32
+    return NONE if whole == _NO_REFERENCE else whole
+
+
+@compiled
+def property_records(
+    content: Bytes,
+    offsets: Numbers,
+    rows: Numbers,
+    used: Output,
+    before: Numbers,
+    after: Numbers,
+    longs: Longs,
+) -> None:
+    """Read the property records that begin at `offsets` into `rows` of the columns; see records.properties."""
+    for number in range(len(offsets)):
+        at, row = offsets[number], np.uint64(rows[number])
+        head = byte(content, at)
+        used[row] = np.uint8(1 if byte(content, at + 13) & 15 != 0 else 0)
+        before[row] = _reference(content, at + 1, head >> 4)
+        after[row] = _reference(content, at + 5, head & 15)
+        for place in range(4):
+            longs[row, np.uint64(place)] = np.uint64(int8(content, at + 9 + 8 * place, True))
+
+
+@compiled
+def relationships_in_use(
+    pages: Bytes,
+    page_bytes: int,
+    first: int,
+    start: int,
+    stop: int,
+    ids: Numbers,
+    sources: Numbers,
+    targets: Numbers,
+    kinds: Numbers,
+    heads: Numbers,
+) -> int:
+    """Read relationships in use from `start` to before `stop`: how many; see records.relationships.
+
+    `first` is the first record of the pages. `sources` and `targets` are the first and the second nodes, `heads` the
+    first property records.
+    """
+    found = 0
+    for number in range(start, stop):
+        place = number - first
+        at = place // _RELATIONSHIPS_PER_PAGE * page_bytes + place % _RELATIONSHIPS_PER_PAGE * _RELATIONSHIP_BYTES
+        head = byte(pages, at)
+        if head & 1 == 0:
+            continue
+        word = int4(pages, at + 9, True)
+        row = np.uint64(found)
+        ids[row] = number
+        sources[row] = _reference(pages, at + 1, head >> 1 & 7)
+        targets[row] = _reference(pages, at + 5, word >> 28 & 7)
+        kinds[row] = word & 0xFFFF
+        heads[row] = _reference(pages, at + 29, head >> 4)
+        found += 1
+    return found
+
+
+@compiled
+def nodes_in_use(
+    pages: Bytes, page_bytes: int, first: int, start: int, stop: int, ids: Numbers, labels: Numbers, heads: Numbers
+) -> int:
+    """Read nodes in use from `start` to before `stop`: how many; see records.nodes.
+
+    `first` is the first record of the pages. `labels` are the fields of labels, `heads` the first property records.
+    """
+    found = 0
+    for number in range(start, stop):
+        place = number - first
+        at = place // _NODES_PER_PAGE * page_bytes + place % _NODES_PER_PAGE * _NODE_BYTES
+        head = byte(pages, at)
+        if head & 1 == 0:
+            continue
+        row = np.uint64(found)
+        ids[row] = number
+        labels[row] = int4(pages, at + 9, True) & _NO_REFERENCE | byte(pages, at + 13) << 32
+        heads[row] = _reference(pages, at + 5, head >> 4)
+        found += 1
+    return found
 
 
 @compiled_part
@@ -52,11 +145,13 @@ def _block_longs(first: int) -> int:
 
 
 @compiled
-def find_blocks(longs: Longs, chains: Numbers, chain: Numbers, code: Numbers, place: Numbers) -> int:
+def find_blocks(
+    longs: Longs, base: int, chains: Numbers, chain: Numbers, key: Numbers, kind: Numbers, place: Numbers
+) -> int:
     """Find the blocks of records (`longs`), each of one of `chains`; as many as there are are counted.
 
-    Of each block it writes the chain, the key times 16 and the kind, and the place of its first long among all. The
-    number is negative, and one more, where a block is longer than its record: that one is left out.
+    Of each block it writes the chain, the key, the kind, and the place of its first long among all, of which `base` are
+    before these. The number is negative, and one more, where a block is longer than its record: that one is left out.
     """
     found, irregular = 0, False
     for record in range(len(longs)):
@@ -68,8 +163,9 @@ def find_blocks(longs: Longs, chains: Numbers, chain: Numbers, code: Numbers, pl
             count = _block_longs(first)
             if step + count <= 4:
                 chain[found] = chains[record]
-                code[found] = (first & 0xFF_FFFF) << 4 | first >> 24 & 15
-                place[found] = 4 * record + step
+                key[found] = first & 0xFF_FFFF
+                kind[found] = first >> 24 & 15
+                place[found] = base + 4 * record + step
                 found += 1
             else:
                 irregular = True
@@ -141,6 +237,104 @@ def copy_pieces(data: ByteRows, lengths: Numbers, starts: Numbers, out: Output) 
         at = starts[row]
         for step in range(lengths[row]):
             out[at + step] = data[row, step]
+
+
+@compiled
+def number_slots(
+    groups: Numbers, rows: Numbers, keys: Numbers, types: Numbers, key_bits: int, rest_bits: int, slots: Numbers
+) -> None:
+    """Give values the number of their slot: the type, the group of their row, and the key, in this order."""
+    for number in range(len(rows)):
+        slots[number] = types[number] << rest_bits | groups[rows[number]] << key_bits | keys[number]
+
+
+@compiled
+def find_slots(slots: Numbers, known: Numbers, asked: Bytes, places: Numbers, counts: Numbers) -> None:
+    """Find slots among those that are known, which are sorted, and count them; -1 is the place of one not asked for."""
+    last = np.int64(-1)
+    for number in range(len(slots)):
+        slot = slots[number]
+        # Values of one key often follow on one another, or come every few values.
+        if last < 0 or known[last] != slot:
+            following = last + 1
+            if following < len(known) and known[following] == slot:
+                last = following
+            else:
+                low, high = 0, len(known)
+                while low < high:
+                    middle = (low + high) >> 1
+                    if known[middle] < slot:
+                        low = middle + 1
+                    else:
+                        high = middle
+                last = np.int64(low if low < len(known) and known[low] == slot else -1)
+        if last >= 0 and asked[last] != 0:
+            places[number] = last
+            counts[last] += 1
+        else:
+            places[number] = -1
+
+
+@compiled
+def order_blocks(
+    places: Numbers,
+    edges: Numbers,
+    rows: Numbers,
+    keys: Numbers,
+    kinds: Numbers,
+    at: Numbers,
+    own_rows: Numbers,
+    own_keys: Numbers,
+    own_kinds: Numbers,
+    own_at: Numbers,
+) -> None:
+    """Order blocks by their slots, and leave out those at -1; `edges` are where each slot begins, and change."""
+    for number in range(len(places)):
+        slot = places[number]
+        if slot >= 0:
+            to = edges[slot]
+            edges[slot] = to + 1
+            own_rows[to] = rows[number]
+            own_keys[to] = keys[number]
+            own_kinds[to] = kinds[number]
+            own_at[to] = at[number]
+
+
+@compiled
+def read_integers(longs: Longs, kinds: Numbers, places: Numbers, out: Numbers) -> None:
+    """Read numbers of all widths, with their sign; one of a block that is cut off is 0."""
+    for number in range(len(places)):
+        place = places[number]
+        first = np.int64(longs[place // 4, place % 4])
+        kind, low = kinds[number], first >> 28 & 0xFFFFFFFF
+        if kind == 2:
+            value = (low & 0xFF ^ 0x80) - 0x80
+        elif kind == 3:
+            value = (low & 0xFFFF ^ 0x8000) - 0x8000
+        elif kind == 5:
+            value = (low ^ 0x80000000) - 0x80000000
+        elif first >> 28 & 1 != 0:
+            value = first >> 29 & 0x7_FFFF_FFFF
+        else:
+            value = np.int64(longs[place // 4, place % 4 + 1]) if place % 4 < 3 else 0
+        out[number] = value
+
+
+@compiled
+def read_doubles(longs: Longs, places: Numbers, out: Numbers) -> None:
+    """Read the bits of numbers of 64 bits; one of a block that is cut off is 0."""
+    for number in range(len(places)):
+        place = places[number]
+        out[number] = np.int64(longs[place // 4, place % 4 + 1]) if place % 4 < 3 else 0
+
+
+@compiled
+def are_in_order(rows: Numbers) -> bool:
+    """Tell whether rows are all, one after the other from the first on."""
+    number = 0
+    while number < len(rows) and rows[number] == number:
+        number += 1
+    return number == len(rows)
 
 
 @compiled

@@ -33,6 +33,12 @@ Flags = NDArray[np.bool_]
 PAGES_AT_ONCE = 4096
 """Pages that are read together when records are asked for by their ids: 32 MiB."""
 
+_SPREAD = 8
+"""Pages that a table may have for each of those that are looked for, instead of searching these."""
+
+_READ_OVER = 4
+"""One page that nobody asked for is read for so many others at most, where all are read in one piece then."""
+
 RECORDS_AT_ONCE = 128 * 1024
 """Records of a batch, where a caller does not say otherwise."""
 
@@ -119,6 +125,18 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Pages that were read together, and records in them: `rows` are their places among the ids that were asked for.
+
+    `offsets` are where these records begin in `content`.
+    """
+
+    content: Bytes
+    rows: Numbers
+    offsets: Numbers
+
+
+@dataclass(frozen=True, slots=True)
 class RecordTable:
     """The records of one store file; `count` is the number of places, in use or not, in whole and in partial pages."""
 
@@ -163,25 +181,16 @@ class RecordTable:
 
         Ids that no place in the file has give zeros, which is a record that is not in use.
         """
-        found = np.zeros((len(ids), self.geometry.record_bytes), np.uint8)
-        inside = np.flatnonzero((ids >= 0) & (ids < self.count))
-        order = inside[np.argsort(ids[inside], kind="stable")]
-        pages, first = np.unique(ids[order] // self.geometry.per_page, return_index=True)
-        edges = np.append(first, len(order))
-        for begin in range(0, len(pages), PAGES_AT_ONCE):
-            end = min(begin + PAGES_AT_ONCE, len(pages))
-            rows = order[int(edges[begin]) : int(edges[end])]
-            found[rows] = self._of_pages(pages[begin:end], ids[rows])
-        return found
+        return Window(self).at(ids)
 
-    def _of_pages(self, pages: Numbers, ids: Numbers) -> Bytes:
-        """Read records of some pages; `pages` are sorted, each once."""
-        per_page = self.geometry.per_page
+    def read_pages(self, pages: Numbers) -> tuple[Bytes, Numbers]:
+        """Read pages, sorted and each once: their bytes, and where each begins in these."""
+        first, count = int(pages[0]), int(pages[-1]) - int(pages[0]) + 1
+        if count <= len(pages) + len(pages) // _READ_OVER:
+            return self._pages(first, count), (pages - first) * self.geometry.page_bytes
         edges = [0, *(np.flatnonzero(np.diff(pages) != 1) + 1).tolist(), len(pages)]
-        held = [self._stretch(int(pages[begin]), end - begin) for begin, end in pairwise(edges)]
-        records = held[0] if len(held) == 1 else np.concatenate(held)
-        found: Bytes = records[np.searchsorted(pages, ids // per_page) * per_page + ids % per_page]
-        return found
+        parts = [self._pages(int(pages[begin]), end - begin) for begin, end in pairwise(edges)]
+        return np.concatenate(parts), np.arange(len(pages)) * self.geometry.page_bytes
 
     def _stretch(self, page: int, pages: int) -> Bytes:
         """Read all records of pages that follow on one another; what lies behind the end of the file is zeros."""
@@ -197,6 +206,86 @@ class RecordTable:
         if len(content) < length:
             content = np.concatenate([content, np.zeros(length - len(content), np.uint8)])
         return content
+
+
+class Window:
+    """Reads records of a table by their ids. The pages that were read last are kept: what follows is often in them."""
+
+    def __init__(self, table: RecordTable) -> None:
+        self._table = table
+        self._content = np.zeros(0, np.uint8)
+        self._low = 0
+        self._starts = np.zeros(0, np.int64)
+
+    def at(self, ids: Numbers) -> Bytes:
+        """See RecordTable.at."""
+        width = self._table.geometry.record_bytes
+        found = np.zeros((len(ids), width), np.uint8)
+        for held in self.held(ids):
+            found[held.rows] = np.lib.stride_tricks.sliding_window_view(held.content, width)[held.offsets]
+        return found
+
+    def held(self, ids: Numbers) -> Iterator[Held]:
+        """Read the pages that records are in, PAGES_AT_ONCE together, and tell where in them each record begins.
+
+        Ids that no place in the file has are in none.
+        """
+        geometry = self._table.geometry
+        rows = np.flatnonzero((ids >= 0) & (ids < self._table.count))
+        if not len(rows):
+            return
+        inside = ids if len(rows) == len(ids) else ids[rows]
+        pages = inside // geometry.per_page
+        places = (inside - pages * geometry.per_page) * geometry.record_bytes
+        starts = self._kept(pages)
+        kept = starts >= 0
+        if kept.all():
+            yield Held(self._content, rows, starts + places)
+            return
+        if kept.any():
+            yield Held(self._content, rows[kept], (starts + places)[kept])
+            rows, pages, places = rows[~kept], pages[~kept], places[~kept]
+        distinct = _distinct(pages)
+        if len(distinct) <= PAGES_AT_ONCE:
+            starts = self._read(distinct, pages)
+            yield Held(self._content, rows, starts + places)
+            return
+        for begin in range(0, len(distinct), PAGES_AT_ONCE):
+            some = distinct[begin : begin + PAGES_AT_ONCE]
+            own = np.flatnonzero((pages >= some[0]) & (pages <= some[-1]))
+            starts = self._read(some, pages[own])
+            yield Held(self._content, rows[own], starts + places[own])
+
+    def _kept(self, pages: Numbers) -> Numbers:
+        """Tell where pages begin in what is kept; -1 of those that are not."""
+        if not len(self._starts):
+            return np.full(len(pages), -1, np.int64)
+        at = pages - self._low
+        near = (at >= 0) & (at < len(self._starts))
+        return np.where(near, self._starts[np.where(near, at, 0)], -1)
+
+    def _read(self, distinct: Numbers, pages: Numbers) -> Numbers:
+        """Read pages (`distinct`, sorted), and tell where those of records begin in them."""
+        self._content, starts = self._table.read_pages(distinct)
+        self._low, self._starts = int(distinct[0]), np.zeros(0, np.int64)
+        span = int(distinct[-1]) - self._low + 1
+        if span > _SPREAD * len(pages):
+            found: Numbers = starts[np.searchsorted(distinct, pages)]
+            return found
+        self._starts = np.full(span, -1, np.int64)
+        self._starts[distinct - self._low] = starts
+        looked_up: Numbers = self._starts[pages - self._low]
+        return looked_up
+
+
+def _distinct(pages: Numbers) -> Numbers:
+    """Sort pages, each once: by a mark for each page where they are close together, which is much quicker."""
+    low, span = int(pages.min()), int(pages.max()) - int(pages.min()) + 1
+    if span > _SPREAD * len(pages):
+        return np.unique(pages)
+    marks = np.zeros(span, np.bool_)
+    marks[pages - low] = True
+    return np.flatnonzero(marks) + low
 
 
 def open_tables(pages: StorePages, *, aligned: bool) -> Mapping[Store, RecordTable]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from neokeep.neo4j.store.pages import Bytes, Flags, Numbers
 
 NONE = -1
+LONGS = 4
+"""Longs of a property record."""
+
 _NO_REFERENCE = 0xFFFFFFFF
 
 Longs = NDArray[np.uint64]
