@@ -142,18 +142,26 @@ def memory_for_recovery() -> dict[str, str]:
 
 
 def is_clean(log_directory: Path) -> bool:
-    """Tell whether the newest checkpoint stands at the very end of the newest log."""
+    """Tell whether the newest checkpoint stands at the very end of the log.
+
+    That may be the end of a file before the newest: where the last transaction had the log rotated, nothing is in that.
+    """
     position = choose_checkpoint(log_directory).position
-    version = log_versions(log_directory)[-1]
-    path = log_directory / log_name(version)
+    versions = [version for version in log_versions(log_directory) if version >= position.version]
+    return versions[:1] == [position.version] and all(
+        _ends_by(log_directory / log_name(version), position.offset if version == position.version else 0)
+        for version in versions
+    )
+
+
+def _ends_by(path: Path, offset: int) -> bool:
+    """Tell whether a log file has its last transaction before an offset, or none where the offset is in its header."""
     with path.open("rb", buffering=0) as file:
 
-        def read_at(offset: int, length: int) -> bytes:
-            file.seek(offset)
+        def read_at(at: int, length: int) -> bytes:
+            file.seek(at)
             return file.read(length) or b""
 
         header = parse_header(read_at(0, LARGEST), str(path))
-        if header is None or position.version != version:
-            return False
         # A 4.x database that never had a checkpoint is recovered from the very begin, before the header.
-        return max(position.offset, header.size) == scan_log(read_at, header).end
+        return header is not None and max(offset, header.size) == scan_log(read_at, header).end
