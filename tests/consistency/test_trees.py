@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.breaking_trees import TREE_BREAKINGS, TreeBreaker, TreeBreaking
+from helpers.breaking_trees import TreeBreaker, TreeBreaking
+from helpers.breakings import TREE_BREAKINGS
 from helpers.breakings_of_trees import NODES
 from helpers.flipped import FlippedPages
 from helpers.indexed_store import QUICK, unpack
