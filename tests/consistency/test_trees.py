@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.breaking_trees import TreeBreaker, TreeBreaking
-from helpers.breakings_of_tree_pages import TREE_BREAKINGS
+from helpers.breakings import TREE_BREAKINGS
+from helpers.breakings_of_tree_pages import PAGE_BREAKINGS
 from helpers.breakings_of_trees import NODES
 from helpers.flipped import FlippedPages
 from helpers.indexed_store import QUICK, unpack
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
     from neokeep.neo4j.store.pages import StorePages
 
+WAYS = [*TREE_BREAKINGS, *PAGE_BREAKINGS]
+
 
 @pytest.fixture(scope="module", params=QUICK)
 def pages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryPages]:
@@ -56,7 +59,7 @@ def test_a_healthy_store_has_no_findings(pages: DirectoryPages) -> None:
     assert checked.nodes > 1000
 
 
-@pytest.mark.parametrize("broken", one_of(4, TREE_BREAKINGS), ids=lambda one: one.name)
+@pytest.mark.parametrize("broken", one_of(4, WAYS), ids=lambda one: one.name)
 def test_what_is_broken_is_found(pages: DirectoryPages, broken: TreeBreaking) -> None:
     breaker = TreeBreaker(pages)
     code, file, record = broken.apply(breaker)
@@ -66,12 +69,12 @@ def test_what_is_broken_is_found(pages: DirectoryPages, broken: TreeBreaking) ->
 
 
 def test_every_kind_of_finding_is_provoked(pages: DirectoryPages) -> None:
-    assert {broken.apply(TreeBreaker(pages))[0] for broken in TREE_BREAKINGS} == set(TREE_KINDS)
+    assert {broken.apply(TreeBreaker(pages))[0] for broken in WAYS} == set(TREE_KINDS)
 
 
 def test_a_store_whose_log_was_applied_is_not_judged_by_its_trees(pages: DirectoryPages) -> None:
     breaker = TreeBreaker(pages)
-    for broken in TREE_BREAKINGS:
+    for broken in WAYS:
         broken.apply(breaker)
     flips = {place: byte for place, byte in breaker.flips.items() if place[0] != NODES}
     checked = check(FlippedPages(pages, flips), derived=False)
@@ -133,7 +136,7 @@ def test_indexes_that_differ_are_joined_in_parts_with_the_same_outcome(
     pages: DirectoryPages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breaker = TreeBreaker(pages)
-    for broken in TREE_BREAKINGS:
+    for broken in WAYS:
         if broken.name in IN_PARTS:
             broken.apply(breaker)
     whole = check(FlippedPages(pages, breaker.flips)).findings

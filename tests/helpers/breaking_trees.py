@@ -135,7 +135,7 @@ class TreeBreaking:
 
 
 TREE_BREAKINGS: list[TreeBreaking] = []
-FIRST_CHILD = DYNAMIC_HEADER
+PAGE = 8192
 
 
 def tree_breaking(function: Callable[[TreeBreaker], Expected]) -> Callable[[TreeBreaker], Expected]:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
-from helpers.breaking_trees import TREE_BREAKINGS, Expected, TreeBreaker, tree_breaking
+from helpers.breaking_trees import Expected, TreeBreaker, TreeBreaking
 from neokeep.neo4j.store.damage import TreeCode
 from neokeep.neo4j.store.tree import DYNAMIC_HEADER, HEADER, Tree
 from neokeep.neo4j.store.tree_layouts import COUNTS, COUNTS_FILE
 
-__all__ = ["TREE_BREAKINGS"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PAGE = 8192
 BULK, TEXTS = "bulk_key", "bulk_text"
 LIST_HEADER, LIST_ENTRY = 7, 10
+
+PAGE_BREAKINGS: list[TreeBreaking] = []
+"""Apart from those that are compared with Neo4j's check one by one: the page on consistency tells of larger trees."""
+
+
+def page_breaking(function: Callable[[TreeBreaker], Expected]) -> Callable[[TreeBreaker], Expected]:
+    """Note a way, named as its function is."""
+    PAGE_BREAKINGS.append(TreeBreaking(function.__name__.replace("_", " "), function))
+    return function
 
 
 def bulk(broken: TreeBreaker, rule: str = BULK) -> Tree:
@@ -43,21 +54,21 @@ def put_state(broken: TreeBreaker, tree: Tree, at: int, value: bytes) -> None:
             broken.put_in(tree.name, page * PAGE + copy + at, value)
 
 
-@tree_breaking
+@page_breaking
 def a_key_of_a_root_comes_behind_what_is_right_of_it(broken: TreeBreaker) -> Expected:
     tree = broken.tree(COUNTS_FILE, COUNTS)
     broken.put_in(COUNTS_FILE, tree.state.root * PAGE + HEADER, b"\x7f")
     return TreeCode.SEPARATOR, COUNTS_FILE, tree.state.root
 
 
-@tree_breaking
+@page_breaking
 def a_key_of_a_root_comes_before_what_is_left_of_it(broken: TreeBreaker) -> Expected:
     tree = broken.tree(COUNTS_FILE, COUNTS)
     broken.put_in(COUNTS_FILE, tree.state.root * PAGE + HEADER, b"\x00")
     return TreeCode.SEPARATOR, COUNTS_FILE, tree.state.root
 
 
-@tree_breaking
+@page_breaking
 def a_number_in_the_root_of_an_index_is_too_great(broken: TreeBreaker) -> Expected:
     tree = bulk(broken)
     at, length = root_key(broken, tree)
@@ -65,7 +76,7 @@ def a_number_in_the_root_of_an_index_is_too_great(broken: TreeBreaker) -> Expect
     return TreeCode.SEPARATOR, tree.name, tree.state.root
 
 
-@tree_breaking
+@page_breaking
 def a_text_in_the_root_of_an_index_is_too_small(broken: TreeBreaker) -> Expected:
     tree = bulk(broken, TEXTS)
     at, length = root_key(broken, tree)
@@ -73,21 +84,21 @@ def a_text_in_the_root_of_an_index_is_too_small(broken: TreeBreaker) -> Expected
     return TreeCode.SEPARATOR, tree.name, tree.state.root
 
 
-@tree_breaking
+@page_breaking
 def a_key_in_the_root_of_an_index_is_of_an_unknown_type(broken: TreeBreaker) -> Expected:
     tree = bulk(broken)
     broken.put_in(tree.name, root_key(broken, tree)[0] + 8, b"\x40")
     return TreeCode.ENTRY, tree.name, tree.state.root
 
 
-@tree_breaking
+@page_breaking
 def a_key_in_the_root_of_an_index_is_outside_of_its_page(broken: TreeBreaker) -> Expected:
     tree = bulk(broken)
     broken.put_in(tree.name, tree.state.root * PAGE + DYNAMIC_HEADER + 24, b"\xff\xff")
     return TreeCode.ENTRY, tree.name, tree.state.root
 
 
-@tree_breaking
+@page_breaking
 def a_way_to_a_leaf_is_older_than_the_leaf(broken: TreeBreaker) -> Expected:
     tree = bulk(broken)
     leaf = broken.leaves(tree)[0]
@@ -96,7 +107,7 @@ def a_way_to_a_leaf_is_older_than_the_leaf(broken: TreeBreaker) -> Expected:
     return TreeCode.POINTER, tree.name, tree.state.root
 
 
-@tree_breaking
+@page_breaking
 def a_leaf_is_free(broken: TreeBreaker) -> Expected:
     tree = bulk(broken)
     leaf = broken.leaves(tree)[1]
@@ -104,7 +115,7 @@ def a_leaf_is_free(broken: TreeBreaker) -> Expected:
     return TreeCode.FREE, tree.name, leaf
 
 
-@tree_breaking
+@page_breaking
 def a_page_is_free_twice(broken: TreeBreaker) -> Expected:
     tree = bulk(broken)
     page = named_free(broken, tree, 0)
@@ -112,28 +123,28 @@ def a_page_is_free_twice(broken: TreeBreaker) -> Expected:
     return TreeCode.FREE, tree.name, page
 
 
-@tree_breaking
+@page_breaking
 def a_page_that_is_none_is_free(broken: TreeBreaker) -> Expected:
     tree = bulk(broken)
     broken.put_in(tree.name, free_entry(tree, 0) + 4, struct.pack(">IH", 7, 1))
     return TreeCode.FREE, tree.name, tree.state.free_from[0]
 
 
-@tree_breaking
+@page_breaking
 def a_page_is_free_since_a_time_to_come(broken: TreeBreaker) -> Expected:
     tree = bulk(broken)
     broken.put_in(tree.name, free_entry(tree, 0), struct.pack(">I", tree.state.unstable + 9))
     return TreeCode.FREE, tree.name, tree.state.free_from[0]
 
 
-@tree_breaking
+@page_breaking
 def the_list_of_free_pages_begins_in_none(broken: TreeBreaker) -> Expected:
     tree = bulk(broken)
     put_state(broken, tree, 40, struct.pack(">q", 9999))
     return TreeCode.FREE, tree.name, tree.state_page
 
 
-@tree_breaking
+@page_breaking
 def the_list_of_free_pages_begins_in_a_leaf(broken: TreeBreaker) -> Expected:
     tree = bulk(broken)
     leaf = broken.leaves(tree)[0]
@@ -141,7 +152,7 @@ def the_list_of_free_pages_begins_in_a_leaf(broken: TreeBreaker) -> Expected:
     return TreeCode.FREE, tree.name, leaf
 
 
-@tree_breaking
+@page_breaking
 def the_list_of_free_pages_goes_on_in_itself(broken: TreeBreaker) -> Expected:
     tree = bulk(broken)
     page = tree.state.free_from[0]
@@ -150,7 +161,7 @@ def the_list_of_free_pages_goes_on_in_itself(broken: TreeBreaker) -> Expected:
     return TreeCode.FREE, tree.name, page
 
 
-@tree_breaking
+@page_breaking
 def a_leaf_is_the_next_new_page(broken: TreeBreaker) -> Expected:
     tree = bulk(broken)
     last = max(broken.leaves(tree))
@@ -158,7 +169,7 @@ def a_leaf_is_the_next_new_page(broken: TreeBreaker) -> Expected:
     return TreeCode.FREE, tree.name, last
 
 
-@tree_breaking
+@page_breaking
 def a_free_page_is_forgotten(broken: TreeBreaker) -> Expected:
     tree = bulk(broken)
     count = tree.state.free_to[1] - tree.state.free_from[1]

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 
-from helpers.breaking_trees import TREE_BREAKINGS, Entry, Expected, TreeBreaker, tree_breaking
+from helpers.breaking_trees import PAGE, TREE_BREAKINGS, Entry, Expected, TreeBreaker, tree_breaking
 from neokeep.consistency.codes import Code
 from neokeep.neo4j.recovery.layout import FILES, Store
 from neokeep.neo4j.store.damage import TreeCode
@@ -14,7 +14,6 @@ from neokeep.neo4j.store.tree_layouts import COUNTS, COUNTS_FILE, DEGREES_FILE, 
 
 __all__ = ["TREE_BREAKINGS"]
 
-PAGE = 8192
 NODES, TIES = FILES[Store.NODE], FILES[Store.RELATIONSHIP]
 
 

@@ -285,6 +285,14 @@ def two_people_have_one_number(broken: Breaker) -> Expected:
 
 
 @breaking
+def the_index_of_a_constraint_is_of_one_that_has_none(broken: Breaker) -> Expected:
+    rules = broken.reader.schema_rules([])
+    constraint = next(one for one in rules if "ownedIndex" in one.properties)
+    constraint_is(broken, "EXISTS")
+    return Code.RULE_INDEX, Store.SCHEMA, int(constraint.properties["ownedIndex"])
+
+
+@breaking
 def a_person_lacks_a_number_that_it_has_to_have(broken: Breaker) -> Expected:
     constraint_is(broken, "EXISTS")
     node, record, place = numbered_person(broken, 9)

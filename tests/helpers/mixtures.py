@@ -60,7 +60,8 @@ HIDES: dict[str, set[str]] = {
     "a dense node begins with a group of nobody": {"a group is in two chains"},
     "a group is in two chains": {"a dense node loses its first group"},
     "a dense node loses its first group": {"a group is in two chains"},
-    "a record of labels is not in use": {"many labels belong to another node"},
+    "a record of labels is not in use": {"many labels belong to another node", "a node loses its many labels"},
+    "a node loses its many labels": {"a record of labels is not in use", "many labels belong to another node"},
     "a node loses its properties": {
         *_BEHIND_THE_SECOND_RECORD,
         "a chain of properties goes on in itself",
@@ -89,6 +90,8 @@ HIDES: dict[str, set[str]] = {
     "a rule of the schema names a label that is gone": {"a name is not in use", "two labels have one name"},
     "a rule of the schema loses its properties": {"a rule of the schema names a label that is gone"},
     "a number has to be a text": {"two people have one number"},
+    "the index of a constraint is of one that has none": {"two people have one number"},
+    "the index of a constraint is gone": {"the index of a constraint is of one that has none"},
 }
 """Of each breaking those that are not seen any more beside it."""
 

@@ -54,3 +54,24 @@ def test_not_with_a_newest_file_that_has_no_header(tmp_path: Path) -> None:
     write_tree(tmp_path, log_files(make_logs(20, files=1, each=3), checkpoint_at=3))
     (tmp_path / "neostore.transaction.db.1").write_bytes(bytes(1000))
     assert not is_clean(tmp_path)
+
+
+@pytest.mark.parametrize("missing", [{0}, {1}, {1, 2}, {0, 1}])
+def test_only_where_no_file_is_missing(tmp_path: Path, missing: set[int]) -> None:
+    logs = make_logs(20, files=1, each=3)
+    logs += [logs[0].next([]), logs[0].next([]).next([])]
+    files = log_files(logs, checkpoint_at=3)
+    write_tree(tmp_path, {name: data for name, data in files.items() if int(name[-1]) not in missing or name[0] == "c"})
+    assert is_clean(tmp_path) is (missing == {1, 2})
+
+
+def test_not_with_a_checkpoint_of_a_file_to_come(tmp_path: Path) -> None:
+    logs = make_logs(20, files=2, each=3)
+    write_tree(
+        tmp_path,
+        log_files(logs[1:], checkpoint_at=3)
+        | log_files(logs[:1])
+        | {"checkpoint.0": log_files(logs[1:], checkpoint_at=3)["checkpoint.0"]},
+    )
+    (tmp_path / "neostore.transaction.db.1").unlink()
+    assert not is_clean(tmp_path)

@@ -104,7 +104,7 @@ CODES: dict[str, Meaning] = {
     ),
     Code.RULE: Meaning("A rule of the schema lacks what a rule has to say.", _SCHEMA),
     Code.RULE_REFERENCE: Meaning("A rule of the schema names a label, type or key that no token is.", _SCHEMA),
-    Code.RULE_INDEX: Meaning("A constraint and the index that it owns do not name each other.", _SCHEMA),
+    Code.RULE_INDEX: Meaning("A constraint and its index do not name each other, or its kind has no index.", _SCHEMA),
     Code.COUNT: Meaning("The counts store has another number than the graph.", "Counting gives wrong answers."),
     Code.DEGREE: Meaning(
         "The degrees file has another number than the graph.", "Degrees of nodes are wrong, and plans poor."

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _KINDS = {"INDEX", "CONSTRAINT"}
 _ENTITIES = {"NODE": Store.LABEL, "RELATIONSHIP": Store.TYPE}
+_WITHOUT_INDEX = {"EXISTS", "PROPERTY_TYPE"}
+"""Kinds of constraints that no index belongs to."""
 
 
 def check_tokens(state: State) -> None:
@@ -74,6 +76,18 @@ def _check_rule(state: State, rule: SchemaRule, rules: dict[int, SchemaRule]) ->
         if other is not None and not _is_of(rules, other, theirs, rule.id):
             detail = f"rule {said['name']!r} belongs together with {other}, which does not say so"
             state.findings.add(Code.RULE_INDEX, Store.SCHEMA, rule.id, detail)
+    _check_owner(state, rule, rules)
+
+
+def _check_owner(state: State, rule: SchemaRule, rules: dict[int, SchemaRule]) -> None:
+    """An index that a constraint owns is of a constraint that has one."""
+    number = rule.properties.get("owningConstraint")
+    # Of a damaged rule it may be an array.
+    owner = rules.get(number) if isinstance(number, int) else None
+    kind = None if owner is None else owner.properties.get("constraintRuleType")
+    if owner is not None and isinstance(kind, str) and kind in _WITHOUT_INDEX:
+        detail = f"rule {rule.properties['name']!r} is the index of constraint {owner.id}, of a kind that has none"
+        state.findings.add(Code.RULE_INDEX, Store.SCHEMA, rule.id, detail)
 
 
 def _is_of(rules: dict[int, SchemaRule], other: Any, theirs: str, rule: int) -> bool:

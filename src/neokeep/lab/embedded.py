@@ -18,7 +18,7 @@ from neokeep.errors import SourceError
 from neokeep.lab.home import setting_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -63,21 +63,25 @@ class EmbeddedNeo4j:
             with self._process:
                 self._errors.close()
 
-    def run(self, home: Path, database: str, statements: Sequence[str] = ()) -> list[list[dict[str, Any]]]:
+    def run(
+        self, home: Path, database: str, statements: Sequence[str] = (), settings: Mapping[str, str] | None = None
+    ) -> list[list[dict[str, Any]]]:
         """Open the databases of a home, recovering them, run statements in one of them, and close all in order.
 
         Where there are statements, all indexes are made first. The rows of each statement are returned: numbers as they
-        are, all else as text.
+        are, all else as text. Settings are given by their names of Neo4j 5 and later.
 
         Raises:
             SourceError: the database did not open, or a statement failed.
         """
-        size = setting_name("server.memory.pagecache.size", self._distribution.release)
-        with tempfile.NamedTemporaryFile("w", suffix=".conf") as settings:
-            settings.write(f"{size}=32m\n")
-            settings.flush()
+        wanted = {"server.memory.pagecache.size": "32m", **(settings or {})}
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.writelines(
+                f"{setting_name(name, self._distribution.release)}={value}\n" for name, value in wanted.items()
+            )
+            file.flush()
             order = {"do": "run", "home": str(home), "database": database, "statements": statements}
-            rows: list[list[dict[str, Any]]] = self._ask({**order, "settings": settings.name})["rows"]
+            rows: list[list[dict[str, Any]]] = self._ask({**order, "settings": file.name})["rows"]
         return rows
 
     def check(self, home: Path, database: str) -> str | None:

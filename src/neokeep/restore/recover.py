@@ -147,8 +147,11 @@ def is_clean(log_directory: Path) -> bool:
     That may be the end of a file before the newest: where the last transaction had the log rotated, nothing is in that.
     """
     position = choose_checkpoint(log_directory).position
-    versions = [version for version in log_versions(log_directory) if version >= position.version]
-    return versions[:1] == [position.version] and all(
+    there = log_versions(log_directory)
+    versions = [version for version in there if version >= position.version]
+    if versions != list(range(position.version, there[-1] + 1)):
+        return False
+    return bool(versions) and all(
         _ends_by(log_directory / log_name(version), position.offset if version == position.version else 0)
         for version in versions
     )
