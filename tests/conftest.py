@@ -26,15 +26,15 @@ settings.load_profile(os.environ.get("NEOKEEP_TEST_PROFILE", "neokeep"))
 STORAGE_SERVERS = {"s3", "ssh", "azurite"}
 
 BOTH_KINDS = {
-    "test_archived_log", "test_chains", "test_collect", "test_expire", "test_holds", "test_lease", "test_merging",
-    "test_windows", "test_incremental_backups", "test_windows_meet", "test_choose_plan", "test_cut_log",
-    "test_farthest", "test_broken_chains", "test_following", "test_upkeep",
+    "test_archived_log", "test_chains", "test_collect", "test_expire", "test_holds", "test_lease",
+    "test_merge_segments", "test_windows", "test_incremental_backups", "test_windows_meet", "test_choose_plan",
+    "test_cut_log", "test_farthest", "test_broken_chains", "test_following", "test_upkeep",
 }  # fmt: skip
 """Modules whose tests run with repositories that are not encrypted and with encrypted ones."""
 
 LONGEST = (
     "test_point_in_time", "test_dump_and_load", "test_chain_breaks", "test_native_recovery", "test_online",
-    "test_workload", "test_archive_killed", "test_archive", "test_broken_rules", "test_disturbed",
+    "test_agreement", "test_workload", "test_archive_killed", "test_archive", "test_broken_rules", "test_disturbed",
 )  # fmt: skip
 """Modules that take minutes, the longest first."""
 

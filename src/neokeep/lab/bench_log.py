@@ -31,6 +31,7 @@ TRANSACTION_SIZES = (180, 600, 5_000)
 _HEADER = LogHeader(format=9, version=0, last_transaction=1, last_append_index=1, store_id=b"", size=128)
 _TIME = 1_750_000_000_000
 _RECORD = 40
+_LEAST_SECONDS = 1e-9
 
 
 def boundary_scan(folder: Path, size: int = SIZE, runs: int = RUNS) -> None:
@@ -95,7 +96,8 @@ def _megabytes_per_second(path: Path, count: int) -> float:
     try:
         began = time.process_time()
         scan = scan_log(lambda offset, length: os.pread(descriptor, length, offset), _HEADER)
-        seconds = time.process_time() - began
+        # Of a log that is read in no time the clock may not have moved.
+        seconds = max(time.process_time() - began, _LEAST_SECONDS)
     finally:
         os.close(descriptor)
     if (scan.tail, len(scan.ends)) != (Tail.ZEROS, count):
