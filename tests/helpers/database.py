@@ -149,10 +149,12 @@ def log_files(logs: list[BuiltLog], checkpoint_at: int = 1, zeros: int = 100_000
     return files
 
 
-def make_database(home: Path, kernel: int = 20, *, seed: int = 1, database: str = "neo4j", files: int = 2) -> Synthetic:
-    """Make a home with one stopped database."""
+def make_database(
+    home: Path, kernel: int = 20, *, seed: int = 1, database: str = "neo4j", files: int = 2, pages: int = 20
+) -> Synthetic:
+    """Make a home with one stopped database, whose larger files have some pages."""
     logs = make_logs(kernel, files)
-    made = Synthetic(home, kernel, database, store_files(kernel, seed), logs, log_files(logs))
+    made = Synthetic(home, kernel, database, store_files(kernel, seed, pages * PAGE), logs, log_files(logs))
     return made.write()
 
 

@@ -33,7 +33,7 @@ class Kept:
         self.time = NOON
         self.storage.now = self.tick
         self.repository = Repository.create(self.storage)
-        self.made = make_database(home)
+        self.made = make_database(home, pages=40)
         self.made.store |= {"neostore.nodestore.db": some_bytes(7, 600_000)}
         self.made.write()
         self.labels = [take(self.made, self.repository).label]
