@@ -90,6 +90,7 @@ def test_each_repository_gets_all_of_the_log(tmp_path: Path) -> None:
         assert content(tmp_path / f"restored-{number}")[0] == expected(made)[0]
 
 
+@pytest.mark.slow
 def test_one_that_is_away_holds_up_no_other_and_catches_up_when_it_is_back(tmp_path: Path) -> None:
     made = make_database(tmp_path / "home")
     (good, _), (_, storage) = new_repository(), new_repository()
@@ -115,6 +116,7 @@ def test_one_that_is_away_holds_up_no_other_and_catches_up_when_it_is_back(tmp_p
     assert check(Repository.open(storage)).ok
 
 
+@pytest.mark.slow
 def test_one_that_cannot_be_opened_is_told_and_tried_again(tmp_path: Path) -> None:
     made = make_database(tmp_path / "home")
     late, good = new_repository()[0], new_repository()[0]

@@ -97,6 +97,7 @@ def test_a_scheduler_without_workers_is_told(directory: Path, monkeypatch: pytes
         check(pages, empty.scheduler_address)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:{port}", "nonsense://there", "127.0.0.1:{port}"])
 def test_a_scheduler_that_does_not_answer_is_told(
     directory: Path, address: str, monkeypatch: pytest.MonkeyPatch

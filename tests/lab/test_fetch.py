@@ -52,6 +52,7 @@ def test_fetches_at_the_same_time_all_succeed(maven: Path, tmp_path: Path) -> No
     assert runs(tmp_path) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["missing", "short", "no list"])
 def test_a_half_filled_cache_is_never_used(maven: Path, tmp_path: Path, damage: str) -> None:
     lib = fetch("5.26.30").lib

@@ -78,6 +78,7 @@ def test_a_process_that_dies_while_starting_fails_at_once_with_its_last_words(tm
     assert not server.is_running
 
 
+@pytest.mark.slow
 def test_a_process_that_never_gets_ready_is_ended_at_the_time_limit(tmp_path: Path) -> None:
     server = make_home(tmp_path)
     play_java(server, "sleep 5; :")
