@@ -9,7 +9,8 @@ import pytest
 
 from neokeep.errors import AccessError
 from neokeep.repository.lease import LeaseLost
-from neokeep.repository.locking import MOST_FAILURES, extend_locks
+from neokeep.repository.locking import extend_locks
+from neokeep.repository.removing import MOST_REFUSALS
 from neokeep.storage.base import ObjectMissing
 from neokeep.storage.local import LocalStorage
 
@@ -61,9 +62,9 @@ def test_what_is_refused_is_told_and_the_rest_is_extended(tmp_path: Path) -> Non
 
 
 def test_a_storage_that_refuses_everything_is_not_asked_for_ever(tmp_path: Path) -> None:
-    names = [f"packs/{number}" for number in range(10 * MOST_FAILURES)]
+    names = [f"packs/{number}" for number in range(10 * MOST_REFUSALS)]
     done = extend_locks(Locking(tmp_path, refused=names), names, lambda: None)
-    assert MOST_FAILURES <= len(done.failed) < 2 * MOST_FAILURES
+    assert MOST_REFUSALS <= len(done.failed) < 2 * MOST_REFUSALS
 
 
 def test_where_no_locks_were_asked_for_nothing_is_locked(tmp_path: Path) -> None:

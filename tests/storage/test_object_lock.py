@@ -21,9 +21,9 @@ from neokeep.repository.collect import collect
 from neokeep.repository.expire import expire
 from neokeep.repository.expiry import Policy
 from neokeep.repository.open import init_repository, open_repository
-from neokeep.storage.base import ObjectExists, ObjectLocked, ObjectMissing
+from neokeep.storage.base import ExtendsLocks, ObjectExists, ObjectLocked, ObjectMissing
 from neokeep.storage.layer import innermost
-from neokeep.storage.object_lock import ExtendsLocks, ObjectLock
+from neokeep.storage.object_lock import ObjectLock
 from neokeep.storage.open import open_storage
 from neokeep.storage.place import Place, StorageOptions
 

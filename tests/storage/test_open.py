@@ -48,8 +48,8 @@ def test_a_library_that_is_missing_is_named_with_what_to_install(
 
 def test_no_library_is_imported_before_its_kind_of_place_is_used(tmp_path: Path) -> None:
     program = (
-        "import sys\nfrom neokeep.repository.open import init_repository\n"
-        f"init_repository({str(tmp_path / 'r')!r})\n"
+        "import sys\nfrom neokeep import api\n"
+        f"api.init({str(tmp_path / 'r')!r})\napi.collect({str(tmp_path / 'r')!r})\n"
         "print(sorted({'asyncssh', 'obstore', 'asyncio', 'ssl'} & set(sys.modules)))"
     )
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout

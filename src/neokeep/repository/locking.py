@@ -11,19 +11,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from neokeep.errors import NeokeepError
-from neokeep.storage.base import ObjectMissing
+from neokeep.repository.removing import MOST_REFUSALS
+from neokeep.storage.base import ExtendsLocks, ObjectMissing
 from neokeep.storage.layer import innermost
-from neokeep.storage.object_lock import ExtendsLocks
+from neokeep.storage.retention import AT_ONCE
 from neokeep.workers import run_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from neokeep.storage.base import Storage
-
-AT_ONCE = 16
-MOST_FAILURES = 100
-"""Failures after which no more is tried: a storage that refuses everything is not asked a million times."""
 
 
 @dataclass(slots=True)
@@ -53,7 +50,7 @@ def extend_locks(storage: Storage, names: Iterable[str], renew: Callable[[], obj
         while not stopping.is_set():
             with lock:
                 name = next(pending, None)
-                if name is None or len(done.failed) >= MOST_FAILURES:
+                if name is None or len(done.failed) >= MOST_REFUSALS:
                     return
                 renew()
             try:

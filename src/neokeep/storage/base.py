@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from neokeep.errors import AccessError, RepositoryError, UnreachableError
 
@@ -118,6 +118,23 @@ class Storage(ABC):
     @abstractmethod
     def free_bytes(self) -> int | None:
         """Space left for new objects, or None where the place does not say."""
+
+
+@runtime_checkable
+class ExtendsLocks(Protocol):
+    """A storage that can lock objects that are there already, and for longer than they were."""
+
+    @property
+    def locks(self) -> bool:
+        """Tell whether it was asked to lock objects."""
+
+    def extend_lock(self, name: str) -> bool:
+        """Lock an object for at least as long as one that is stored now; False where it was already.
+
+        Raises:
+            ConfigurationError: what this needs is not installed.
+            ObjectMissing, AccessError, UnreachableError: the lock is as it was.
+        """
 
 
 def checked_name(name: str) -> str:

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import BaseError
@@ -35,23 +35,6 @@ _SPARE = 0.1
 _MODE = "x-amz-object-lock-mode"
 _UNTIL = "x-amz-object-lock-retain-until-date"
 _FORM = "%Y-%m-%dT%H:%M:%SZ"
-
-
-@runtime_checkable
-class ExtendsLocks(Protocol):
-    """A storage that can lock objects that are there already, and for longer than they were."""
-
-    @property
-    def locks(self) -> bool:
-        """Tell whether it was asked to lock objects."""
-
-    def extend_lock(self, name: str) -> bool:
-        """Lock an object for at least as long as one that is stored now; False where it was already.
-
-        Raises:
-            ConfigurationError: what this needs is not installed.
-            ObjectMissing, AccessError, UnreachableError: the lock is as it was.
-        """
 
 
 class ObjectLock:
