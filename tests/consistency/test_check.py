@@ -15,7 +15,6 @@ from helpers.breakings import BREAKINGS, Breaking
 from helpers.flipped import FlippedPages
 from helpers.mixtures import BY_NAME, HIDES, mixed
 from helpers.properties import examples, one_of
-from helpers.small_store import unpack
 from neokeep.consistency.claims import Claims, fingerprints
 from neokeep.consistency.codes import CODES, TREE_KINDS, Code
 from neokeep.consistency.findings import KEPT, Findings
@@ -24,22 +23,14 @@ from neokeep.consistency.run import Checked, check_store
 from neokeep.errors import IntegrityError
 from neokeep.neo4j.recovery.layout import FILES, Store
 from neokeep.neo4j.store import damage
-from neokeep.neo4j.store.pages import DirectoryPages
 from neokeep.progress import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from random import Random
 
-    from neokeep.neo4j.store.pages import StorePages
+    from neokeep.neo4j.store.pages import DirectoryPages, StorePages
 
 LARGEST_FILE = 4 * 8192
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryPages]:
-    with DirectoryPages(unpack(tmp_path_factory.mktemp("small"))) as found:
-        yield found
 
 
 def check(pages: StorePages) -> Checked:

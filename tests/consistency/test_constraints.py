@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.small_store import PEOPLE, unpack
+from helpers.small_store import PEOPLE
 from neokeep.consistency import constraints, repeated
 from neokeep.consistency.codes import Code
 from neokeep.consistency.constraints import Constraint, check_rules
@@ -22,13 +22,13 @@ from neokeep.errors import RepositoryError
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store.blocks import Column
 from neokeep.neo4j.store.graph import GraphReader, SchemaRule
-from neokeep.neo4j.store.pages import DirectoryPages
 from neokeep.neo4j.store.values import Date, DateTime, Duration, Kind, LocalDateTime, Point, Time
 from neokeep.progress import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from neokeep.neo4j.store.pages import DirectoryPages
 
 NAN = float("nan")
 HOUR = 3600
@@ -147,12 +147,6 @@ def test_scratch_that_is_not_there_is_told(tmp_path: Path) -> None:
     numbers.add(np.zeros(3, np.uint64))
     with pytest.raises(RepositoryError, match="cannot write below"):
         numbers.spill()
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryPages]:
-    with DirectoryPages(unpack(tmp_path_factory.mktemp("small"))) as found:
-        yield found
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.breaking import Breaker
 from helpers.flipped import FlippedPages
-from helpers.small_store import PEOPLE, unpack
+from helpers.small_store import PEOPLE
 from neokeep.consistency.codes import Code
 from neokeep.consistency.constraints import check_constraints
 from neokeep.consistency.label_constraints import LabelConstraint, check_label_constraints
@@ -18,19 +18,10 @@ from neokeep.consistency.schema import check_schema
 from neokeep.consistency.state import State, look_over
 from neokeep.neo4j.recovery.layout import FILES, Store
 from neokeep.neo4j.store.graph import GraphReader, SchemaRule
-from neokeep.neo4j.store.pages import DirectoryPages
 from neokeep.progress import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from neokeep.neo4j.store.pages import StorePages
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryPages]:
-    with DirectoryPages(unpack(tmp_path_factory.mktemp("small"))) as found:
-        yield found
+    from neokeep.neo4j.store.pages import DirectoryPages, StorePages
 
 
 def state_of(pages: StorePages) -> State:

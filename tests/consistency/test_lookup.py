@@ -14,28 +14,18 @@ from hypothesis import strategies as st
 from helpers.breaking import Breaker
 from helpers.breakings import BREAKINGS
 from helpers.flipped import FlippedPages
-from helpers.small_store import unpack
 from neokeep.consistency import findings
 from neokeep.consistency.findings import Findings
 from neokeep.consistency.run import Checked, check_store
 from neokeep.neo4j.recovery.layout import FILES, Store
 from neokeep.neo4j.store import pages as reading
-from neokeep.neo4j.store.pages import DirectoryPages
 from neokeep.progress import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from neokeep.neo4j.store.pages import Flags, Numbers
+    from neokeep.neo4j.store.pages import DirectoryPages, Flags, Numbers
 
 FEW, ALWAYS, NEVER = 100, 0, 1 << 60
 DAMAGED = (Store.NODE, Store.RELATIONSHIP, Store.PROPERTY, Store.STRINGS, Store.GROUP, Store.NODE_LABELS)
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryPages]:
-    with DirectoryPages(unpack(tmp_path_factory.mktemp("small"))) as found:
-        yield found
 
 
 def broken(pages: DirectoryPages, seed: int) -> FlippedPages:

@@ -13,7 +13,6 @@ from helpers.breaking import Breaker
 from helpers.breakings import BREAKINGS, Breaking
 from helpers.flipped import FlippedPages
 from helpers.properties import examples, one_of
-from helpers.small_store import unpack
 from neokeep.consistency.claims import Claims, fingerprints
 from neokeep.consistency.marks import PagesTaken
 from neokeep.consistency.proof import chains, windows
@@ -29,17 +28,15 @@ from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.arrays import NotAnArray, stored_array
 from neokeep.neo4j.store.blocks import Decoder, blocks_of
 from neokeep.neo4j.store.graph import GraphReader
-from neokeep.neo4j.store.pages import DirectoryPages
 from neokeep.neo4j.store.values import Kind
 from neokeep.neo4j.store.zones import zone_names
 from neokeep.progress import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from random import Random
 
     from neokeep.neo4j.store.damage import Damage
-    from neokeep.neo4j.store.pages import Numbers, StorePages
+    from neokeep.neo4j.store.pages import DirectoryPages, Numbers, StorePages
 
 LARGEST_FILE = 4 * 8192
 PAGE = 8192
@@ -48,12 +45,6 @@ PAGE = 8192
 AGAINST_CONSTRAINTS = ("two people have one number", "a person lacks a number that it has to have")
 BROKEN_RECORDS = [one for one in BREAKINGS if one.name not in AGAINST_CONSTRAINTS]
 """What a proof is of: constraints are judged apart."""
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryPages]:
-    with DirectoryPages(unpack(tmp_path_factory.mktemp("small"))) as found:
-        yield found
 
 
 def claiming(pages: StorePages) -> State:

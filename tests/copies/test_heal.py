@@ -8,7 +8,7 @@ import pytest
 
 from helpers.backups import SILENT, check, copied, new_repository, take
 from helpers.chains import commit_more, run_backup
-from helpers.copies import OtherNames, copied_over, restores, two_chains
+from helpers.copies import SMALL_PACKS, OtherNames, Twins, copied_over, restores, two_chains
 from helpers.database import make_database
 from helpers.encrypted import encrypted_repository
 from helpers.properties import one_of
@@ -28,24 +28,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def originals(tmp_path_factory: pytest.TempPathFactory) -> Base:
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Twins:
     """Two repositories that hold the same two chains, in several packs each, and what each backup restores to."""
-    (here, storage), (there, other) = new_repository(), new_repository()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packing, "TARGET_SIZE", 100_000)
-        wanted = two_chains(make_database(tmp_path_factory.mktemp("originals") / "made"), here)
-        assert not copied_over(here, there).failures
-    return storage, other, wanted
+        patch.setattr(packing, "TARGET_SIZE", SMALL_PACKS)
+        return Twins.make(tmp_path_factory.mktemp("originals") / "made")
 
 
 @pytest.fixture
-def base(originals: Base, monkeypatch: pytest.MonkeyPatch) -> Base:
+def base(originals: Twins, monkeypatch: pytest.MonkeyPatch) -> Base:
     """The same, for one test to damage."""
-    monkeypatch.setattr(packing, "TARGET_SIZE", 100_000)
-    first, second, wanted = originals
-    storage, other = copied(first), copied(second)
-    storage.url, other.url = "here", "there"
-    return storage, other, wanted
+    monkeypatch.setattr(packing, "TARGET_SIZE", SMALL_PACKS)
+    return originals.copied()
 
 
 def healed(storage: MemoryStorage, other: MemoryStorage, *labels: str) -> HealReport:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from helpers.backups import SILENT, content, expected, take
+from helpers.backups import SILENT, content, copied, expected, new_repository, take
 from helpers.chains import commit_more, run_backup
-from helpers.database import some_bytes, write_tree
+from helpers.database import make_database, some_bytes, write_tree
 from neokeep.copies.copy import copy_backups
 from neokeep.repository.repository import Repository
 from neokeep.restore.restore import restore
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from helpers.database import Synthetic
+    from helpers.storages import MemoryStorage
     from neokeep.reports import CopyReport
 
 
@@ -25,6 +27,9 @@ class OtherNames(Repository):
     def naming(self) -> bytes:
         return b"other"
 
+
+SMALL_PACKS = 100_000
+"""Bytes of a pack of which a small repository has several."""
 
 Content = tuple[dict[str, bytes], dict[str, bytes]]
 
@@ -47,6 +52,29 @@ def two_chains(made: Synthetic, repository: Repository) -> dict[str, Content]:
             (backup,) = run_backup(made, repository).backups
             wanted[backup.label] = (wanted[base][0], snapshot(made)[1])
     return wanted
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Two storages with repositories that hold the same two chains, and what each backup restores to."""
+
+    first: MemoryStorage
+    second: MemoryStorage
+    wanted: dict[str, Content]
+
+    @classmethod
+    def make(cls, directory: Path) -> Twins:
+        """Make them."""
+        (here, first), (there, second) = new_repository(), new_repository()
+        wanted = two_chains(make_database(directory), here)
+        assert not copied_over(here, there).failures
+        return cls(first, second, wanted)
+
+    def copied(self) -> tuple[MemoryStorage, MemoryStorage, dict[str, Content]]:
+        """Give both anew, called `here` and `there`, for one test to damage."""
+        here, there = copied(self.first), copied(self.second)
+        here.url, there.url = "here", "there"
+        return here, there, self.wanted
 
 
 def snapshot(made: Synthetic) -> Content:

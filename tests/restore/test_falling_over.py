@@ -8,7 +8,7 @@ import pytest
 
 from helpers.backups import SILENT, content, copied, new_repository, put_back
 from helpers.chains import commit_more, run_backup
-from helpers.copies import OtherNames, copied_over, two_chains
+from helpers.copies import SMALL_PACKS, OtherNames, Twins, copied_over
 from helpers.database import make_database
 from helpers.storages import MemoryStorage, Wrapped
 from neokeep.errors import IntegrityError, UnreachableError, UsageError
@@ -30,24 +30,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def originals(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Twins:
     """Two repositories with the same two chains, in many packs, and what each backup restores to."""
-    (here, storage), (there, other) = new_repository(), new_repository()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packing, "TARGET_SIZE", 100_000)
-        wanted = two_chains(make_database(tmp_path_factory.mktemp("originals") / "made"), here)
-        assert not copied_over(here, there).failures
-    return storage, other, wanted
+        patch.setattr(packing, "TARGET_SIZE", SMALL_PACKS)
+        return Twins.make(tmp_path_factory.mktemp("originals") / "made")
 
 
 @pytest.fixture
-def scene(originals: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
+def scene(originals: Twins, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """The same, for one test to damage."""
-    monkeypatch.setattr(packing, "TARGET_SIZE", 100_000)
-    first, second, wanted = originals
-    storage, other = copied(first), copied(second)
-    storage.url, other.url = "here", "there"
-    return storage, other, wanted
+    monkeypatch.setattr(packing, "TARGET_SIZE", SMALL_PACKS)
+    return originals.copied()
 
 
 def back(repositories: Sequence[Repository | None], home: Path, label: str | None = None, **more: Any) -> RestoreReport:
