@@ -34,10 +34,8 @@ def to_columns(content: bytes | memoryview, record_size: int) -> memoryview:
     records = pages[:, :held].reshape(len(pages), per_page, record_size)
     turned = np.empty(pages.size, np.uint8)
     end = records.size
-    columns = turned[:end].reshape(record_size, len(pages), per_page)
-    # One page at a time stays in the nearest cache: twice as quick for records of 64 and 128 bytes.
-    for number, page in enumerate(records):
-        columns[:, number] = page.T
+    # In one piece: page by page threads would wait for one another at each call, and take twice as long together.
+    turned[:end].reshape(record_size, len(pages), per_page)[...] = records.transpose(2, 0, 1)
     turned[end:].reshape(len(pages), PAGE - held)[...] = pages[:, held:]
     return turned.data
 
