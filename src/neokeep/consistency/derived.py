@@ -17,7 +17,7 @@ from neokeep.consistency.id_files import ID_FILES, check_id_files
 from neokeep.consistency.label_sets import LabelSets
 from neokeep.consistency.property_indexes import PropertyIndex, check_property_indexes
 from neokeep.consistency.property_values import Indexed
-from neokeep.consistency.tallies import Tally
+from neokeep.consistency.tallies import WORTH_COMPILING, Tally
 from neokeep.consistency.token_indexes import check_labels_index, check_types_index
 from neokeep.consistency.tree_reading import LeftOut, Trees
 from neokeep.neo4j.recovery.layout import Store
@@ -37,7 +37,6 @@ ENTITIES = {"NODE": Store.NODE, "RELATIONSHIP": Store.RELATIONSHIP}
 _TOKEN_PROVIDER, _TOKENS_ONLINE = "token-lookup-1.0", b"\x00"
 _STRETCH = 256 * 1024
 """Relationships that a thread counts at a time."""
-_WORTH_COMPILING = 4 * _STRETCH
 _SAID = ("indexType", "schemaEntityType", "indexProviderName", "indexProviderVersion", "schemaPropertySchemaType")
 _ALL_OF = "COMPLETE_ALL_TOKENS"
 """How rules say that an index holds what has all of the properties."""
@@ -55,7 +54,7 @@ def check_derived(state: State, files: StorePages, *, jobs: int, progress: Progr
     table = state.tables[Store.RELATIONSHIP]
     progress.begin("counting relationships", table.count * table.geometry.record_bytes)
     try:
-        labels = LabelSets(state.reader)
+        labels = LabelSets(state.reader, jobs)
         return _Derived(Trees(state, files, progress), labels, _tally(state, labels, jobs, progress)).check()
     finally:
         progress.end()
@@ -65,17 +64,17 @@ def _tally(state: State, labels: LabelSets, jobs: int, progress: Progress) -> Ta
     """Count all relationships, a stretch at a time on each thread."""
     table, whole = state.tables[Store.RELATIONSHIP], Tally()
     types = len(state.names(Store.TYPE))
-    work = (partial(_of_stretch, table, labels, types, start) for start in range(0, table.count, _STRETCH))
+    work = (partial(_of_stretch, table, labels, types, *own) for own in table.stretches(_STRETCH))
     for size, own in in_order(work, jobs):
         whole.merge(own)
         progress.advance(size)
     return whole
 
 
-def _of_stretch(table: RecordTable, labels: LabelSets, types: int, start: int) -> tuple[int, Tally]:
+def _of_stretch(table: RecordTable, labels: LabelSets, types: int, start: int, stop: int) -> tuple[int, Tally]:
     """Count the relationships of one stretch; gives its bytes too."""
-    records, own = table.stretch(start, min(start + _STRETCH, table.count)), Tally()
-    if table.count < _WORTH_COMPILING or not own.add_stretch(labels, start, records, types):
+    records, own = table.stretch(start, stop), Tally()
+    if table.count < WORTH_COMPILING or not own.add_stretch(labels, start, records, types):
         held = columns.relationships(records)
         ids = np.arange(start, start + len(records), dtype=np.int64)[held.used]
         own.add(labels, ids, held.type[held.used], held.node[0][held.used], held.node[1][held.used])

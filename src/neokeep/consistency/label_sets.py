@@ -5,6 +5,7 @@ Graphs have few sets, however many nodes they have. Set 0 has no labels; a node 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +14,13 @@ from neokeep.consistency.claims import fingerprints
 from neokeep.neo4j.recovery.layout import Store
 from neokeep.neo4j.store import records as columns
 from neokeep.neo4j.store.labels import labels_of
+from neokeep.parallel import in_order
 
 if TYPE_CHECKING:
+    from neokeep.consistency.claims import Fingerprints
     from neokeep.neo4j.store.damage import Damage
     from neokeep.neo4j.store.graph import GraphReader
-    from neokeep.neo4j.store.pages import Flags, Numbers
+    from neokeep.neo4j.store.pages import Flags, Numbers, RecordTable
 
 Set = tuple[int, ...]
 
@@ -29,18 +32,18 @@ class LabelSets:
     is then in set 0.
     """
 
-    def __init__(self, reader: GraphReader) -> None:
+    def __init__(self, reader: GraphReader, jobs: int = 1) -> None:
+        """Read the labels of all nodes, on so many threads."""
         table = reader.tables[Store.NODE]
         self.sets: list[Set] = [()]
         self.numbers = np.zeros(table.count, np.uint8)
         self.damaged = False
         self._known: dict[Set, int] = {(): 0}
-        self._fields: dict[int, int] = {0: 0}
+        self._fields, self._of_field = np.zeros(1, np.int64), np.zeros(1, np.int64)
         self._with_label: dict[int, Flags] = {}
         self.counts, self.sums = np.zeros(1, np.int64), np.zeros(1, np.uint64)
-        for batch in table.batches():
-            held = columns.nodes(batch.records)
-            self._add(reader, batch.ids[held.used], held.labels[held.used])
+        for batch in in_order((partial(_fields_of, table, *own) for own in table.stretches()), jobs):
+            self._add(reader, *batch)
 
     def of(self, nodes: Numbers) -> Numbers:
         """Tell the set of each node; 0 for ids that no node can have."""
@@ -53,13 +56,12 @@ class LabelSets:
             self._with_label[label] = np.array([label in one for one in self.sets], np.bool_)
         return self._with_label[label]
 
-    def _add(self, reader: GraphReader, ids: Numbers, fields: Numbers) -> None:
+    def _add(self, reader: GraphReader, ids: Numbers, fields: Numbers, prints: Fingerprints) -> None:
         sets = np.zeros(len(ids), np.int64)
         # Fields of a node with its labels elsewhere lead to records of that node alone.
         elsewhere = fields >> 39 & 1 != 0
-        distinct, places = np.unique(fields[~elsewhere], return_inverse=True)
-        sets[~elsewhere] = self._of_fields(reader, distinct)[places]
         rows = np.flatnonzero(elsewhere)
+        sets[~elsewhere] = self._of_fields(reader, fields[~elsewhere] if len(rows) else fields)
         sets[rows] = self._read(reader, fields[rows], ids[rows])
         if len(self.sets) > np.iinfo(self.numbers.dtype).max:
             self.numbers = self.numbers.astype(np.uint16 if len(self.sets) < 1 << 16 else np.uint32)
@@ -67,13 +69,22 @@ class LabelSets:
         grown = len(self.sets) - len(self.counts)
         self.counts = np.pad(self.counts, (0, grown)) + np.bincount(sets, minlength=len(self.sets))
         self.sums = np.pad(self.sums, (0, grown))
-        np.add.at(self.sums, sets, fingerprints(ids) if len(ids) else np.zeros(0, np.uint64))
+        np.add.at(self.sums, sets, prints)
 
     def _of_fields(self, reader: GraphReader, fields: Numbers) -> Numbers:
-        new = np.array([field for field in fields.tolist() if field not in self._fields], np.int64)
-        for field, number in zip(new.tolist(), self._read(reader, new, new).tolist(), strict=True):
-            self._fields[field] = number
-        return np.array([self._fields[field] for field in fields.tolist()], np.int64)
+        """Tell the sets of fields; there are few different ones, of which most batches have no new one."""
+        places = self._places(fields)
+        unknown = self._fields[places] != fields
+        if unknown.any():
+            new = np.unique(fields[unknown])
+            at = np.searchsorted(self._fields, new)
+            self._of_field = np.insert(self._of_field, at, self._read(reader, new, new))
+            self._fields = np.insert(self._fields, at, new)
+            places = self._places(fields)
+        return self._of_field[places]
+
+    def _places(self, fields: Numbers) -> Numbers:
+        return np.minimum(np.searchsorted(self._fields, fields), len(self._fields) - 1)
 
     def _read(self, reader: GraphReader, fields: Numbers, ids: Numbers) -> Numbers:
         damages: list[Damage] = []
@@ -87,3 +98,10 @@ class LabelSets:
         if number == len(self.sets):
             self.sets.append(labels)
         return number
+
+
+def _fields_of(table: RecordTable, start: int, stop: int) -> tuple[Numbers, Numbers, Fingerprints]:
+    """Read nodes in use: their ids, their fields of labels, and the fingerprints of their ids."""
+    records = table.stretch(start, stop)
+    rows = np.flatnonzero(columns.nodes_in_use(records)[0])
+    return start + rows, columns.node_labels(records)[rows], fingerprints(start + rows)

@@ -16,13 +16,12 @@ from neokeep.consistency.properties import check_each, find_orphans, note, seen_
 from neokeep.consistency.relationships import check_relationships, find_relationships
 from neokeep.consistency.schema import check_schema, check_tokens
 from neokeep.neo4j.recovery.layout import DYNAMIC, WITH_HEADER, Store
-from neokeep.neo4j.store import pages
 from neokeep.neo4j.store.graph import TOKEN_STORES
 from neokeep.neo4j.store.pages import Batch
 from neokeep.parallel import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from neokeep.consistency.state import Aside, State
     from neokeep.neo4j.store.pages import Numbers, RecordTable
@@ -70,7 +69,7 @@ def _look_at(
 ) -> int:
     """Look at all records of a store, and at their properties; gives how many are in use."""
     table, count = state.tables[store], 0
-    work = (partial(_look_at_batch, state.aside(), table, look, *own) for own in _stretches(table))
+    work = (partial(_look_at_batch, state.aside(), table, look, *own) for own in table.stretches())
     for looked in in_order(work, jobs):
         state.take(looked.aside)
         if not note(state, looked.seen):
@@ -91,7 +90,9 @@ def _look_at_batch(
 def _find(state: State, store: Store, look: Callable[[State, Batch], None], jobs: int, *, start: int = 0) -> None:
     """Find what is wrong with records of a store when all was met and claimed."""
     table = state.tables[store]
-    work = (partial(_find_in_batch, state.aside(asking=True), table, look, *own) for own in _stretches(table, start))
+    work = (
+        partial(_find_in_batch, state.aside(asking=True), table, look, *own) for own in table.stretches(start=start)
+    )
     for aside in in_order(work, jobs):
         state.take(aside)
 
@@ -101,10 +102,3 @@ def _find_in_batch(
 ) -> Aside:
     look(aside, Batch(start, table.stretch(start, stop)))
     return aside
-
-
-def _stretches(table: RecordTable, start: int = 0) -> Iterator[tuple[int, int]]:
-    step = max(1, pages.RECORDS_AT_ONCE // table.geometry.per_page) * table.geometry.per_page
-    for first in range(0, table.count, step):
-        if start < min(first + step, table.count):
-            yield max(start, first), min(first + step, table.count)

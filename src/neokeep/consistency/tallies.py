@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from neokeep.neo4j.store.pages import Bytes, Numbers
 
 TYPE_BITS = 16
+WORTH_COMPILING = 1 << 20
+"""Relationships or nodes from which on compiled code is quicker: it takes a moment to load."""
 _FEW = 1 << 18
 _MOST_PLACES = 1 << 18
 

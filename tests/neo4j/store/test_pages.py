@@ -64,3 +64,16 @@ def test_pages_close_together_are_read_in_one_piece_and_once(start: int, count: 
     # What follows in a chain is often near.
     window.at(ids[::-1])
     assert len(read) == 1
+
+
+@given(st.booleans(), st.integers(0, COUNT + 5), st.none() | st.integers(0, COUNT + 5), st.integers(1, 1000))
+def test_stretches_follow_on_one_another_and_are_cut_at_pages(
+    aligned: bool, start: int, stop: int | None, most: int
+) -> None:
+    table = TABLES[aligned]
+    per_page = table.geometry.per_page
+    found = list(table.stretches(most, start=start, stop=stop))
+    end = min(COUNT, COUNT if stop is None else stop)
+    assert [one for begin, behind in found for one in range(begin, behind)] == list(range(start, end))
+    assert all(begin % per_page == 0 for begin, _ in found[1:])
+    assert all(0 < behind - begin <= max(most, per_page) for begin, behind in found)

@@ -1,8 +1,12 @@
-"""Compiled: how many relationships there are by type and by the labels of their ends (see consistency/tallies.py)."""
+"""Compiled: sums over all relationships, and over the entries of token indexes.
+
+The first are held against counts (see consistency/tallies.py), the others against these and against nodes (see
+consistency/token_indexes.py).
+"""
 
 from __future__ import annotations
 
-from neokeep.consistency.proof.bits import mixed, number4, reference
+from neokeep.consistency.proof.bits import long, mixed, number4, reference
 from neokeep.neo4j.recovery.bits import byte
 from neokeep.neo4j.recovery.compiled import Bytes, Numbers, compiled, compiled_part
 from neokeep.neo4j.recovery.layout import RECORD_BYTES, Store
@@ -45,3 +49,17 @@ def tally(
         ends[end] += 1
         sums[kind] += mixed(first + row, 0, 0, 0)
     return True
+
+
+@compiled
+def entity_sums(ranges: Numbers, width: int, values: Bytes, sums: Numbers) -> None:
+    """Sum up, for each entry of a token index, the fingerprints of the entities that it stands for.
+
+    `ranges` are the numbers of ranges of `width` (64) entities; `values` has a bit for each, the last one first.
+    """
+    for row in range(len(ranges)):
+        word, first, total = long(values, 8 * row), ranges[row] * width, 0
+        for bit in range(width):
+            if word >> bit & 1 != 0:
+                total += mixed(first + bit, 0, 0, 0)
+        sums[row] = total

@@ -18,7 +18,7 @@ from neokeep.neo4j.store.blocks import Blocks, Column, Decoder, blocks_of_chains
 from neokeep.neo4j.store.chains import dynamic_values
 from neokeep.neo4j.store.damage import Code, Damage
 from neokeep.neo4j.store.labels import Labels, labels_of
-from neokeep.neo4j.store.pages import RECORDS_AT_ONCE, open_tables
+from neokeep.neo4j.store.pages import open_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -119,7 +119,7 @@ class GraphReader:
         except UnicodeDecodeError:
             self.token_damages.append(Damage(Code.UNREADABLE_NAME, store, number, "its name is not UTF-8"))
 
-    def nodes(self, most: int = RECORDS_AT_ONCE, *, start: int = 0, stop: int | None = None) -> Iterator[NodeBatch]:
+    def nodes(self, most: int | None = None, *, start: int = 0, stop: int | None = None) -> Iterator[NodeBatch]:
         """Read the nodes with ids from `start` to before `stop`, so many records at a time at most."""
         for batch in self.tables[Store.NODE].batches(most, start=start, stop=stop):
             damages: list[Damage] = []
@@ -130,7 +130,7 @@ class GraphReader:
             yield NodeBatch(ids, labels, properties, tuple(damages))
 
     def relationships(
-        self, most: int = RECORDS_AT_ONCE, *, start: int = 0, stop: int | None = None
+        self, most: int | None = None, *, start: int = 0, stop: int | None = None
     ) -> Iterator[RelationshipBatch]:
         """Read the relationships with ids from `start` to before `stop`, so many records at a time at most."""
         for batch in self.tables[Store.RELATIONSHIP].batches(most, start=start, stop=stop):

@@ -155,14 +155,21 @@ class RecordTable:
         """How many pages the places are in."""
         return -(-self.count // self.geometry.per_page)
 
-    def batches(self, most: int = RECORDS_AT_ONCE, *, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+    def batches(self, most: int | None = None, *, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Read records from `start` to before `stop` (the end of the file when None), whole pages at a time."""
+        for begin, end in self.stretches(most, start=start, stop=stop):
+            yield Batch(begin, self.stretch(begin, end))
+
+    def stretches(
+        self, most: int | None = None, *, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[int, int]]:
+        """Cut the records from `start` to before `stop` at pages, `most` (RECORDS_AT_ONCE when None) in a stretch."""
         per_page = self.geometry.per_page
-        step = max(1, most // per_page) * per_page
+        step = max(1, (most or RECORDS_AT_ONCE) // per_page) * per_page
         end = self.count if stop is None else min(stop, self.count)
-        for first in range(start // per_page * per_page, end, step):
-            begin = max(start, first)
-            yield Batch(begin, self.stretch(begin, min(first + step, end)))
+        if start < end:
+            edges = [start, *range(start // per_page * per_page + step, end, step), end]
+            yield from pairwise(edges)
 
     def stretch(self, start: int, stop: int) -> Bytes:
         """Read the records from `start`, which is in the file, to before `stop` or its end: uint8, a row each."""

@@ -111,9 +111,14 @@ def nodes(records: Bytes) -> Nodes:
         used=head & 1 != 0,
         relationship=_reference(_int4(records, 1), head >> 1 & 7),
         property=_reference(_int4(records, 5), head >> 4),
-        labels=_int4(records, 9) | _byte(records, 13) << 32,
+        labels=node_labels(records),
         dense=_byte(records, 14) & 1 != 0,
     )
+
+
+def node_labels(records: Bytes) -> Numbers:
+    """Read the fields of labels of nodes."""
+    return _int4(records, 9) | _byte(records, 13) << 32
 
 
 def nodes_in_use(records: Bytes) -> tuple[Flags, Flags]:
