@@ -137,13 +137,14 @@ def _run(reader: BlockReader, plan: FetchPlan, job: Job, sink: Sink) -> None:
         problem = IntegrityError(f"{name} cannot be read: {missing.message}", remedy=missing.remedy)
     previous = b""
     content: bytes | memoryview = b""
-    for row in range(job.first, job.last):
-        target, offset, size = int(wanted.targets[row]), int(wanted.offsets[row]), int(wanted.sizes[row])
-        identity = wanted.ids[row].tobytes()
+    rows = slice(job.first, job.last)
+    columns = (wanted.ids, wanted.targets, wanted.offsets, wanted.sizes, plan.offset, plan.stored)
+    for identity, target, offset, size, place, stored_size in zip(
+        *(one[rows].tolist() for one in columns), strict=True
+    ):
         damage = problem
         if damage is None and identity != previous:
-            place = int(plan.offset[row])
-            stored = data[place - job.start : place - job.start + int(plan.stored[row])]
+            stored = data[place - job.start : place - job.start + stored_size]
             try:
                 content = reader.decode(job.pack, place, stored, identity, size)
                 previous = identity

@@ -180,6 +180,7 @@ class _Writer:
         self._lost = lost
         self._progress = progress
         self._buffer = AlignedBuffer(GATHER)
+        self._bytes = np.frombuffer(self._buffer.view, np.uint8)
         self._target = -1
         self._start = 0
         self._filled = 0
@@ -193,7 +194,8 @@ class _Writer:
             self._target, self._start = target, offset
         if size > GATHER:
             raise ValueError("a block is larger than the gathering buffer")
-        self._buffer.view[self._filled : self._filled + size] = content
+        # As an array: copied while other threads run.
+        self._bytes[self._filled : self._filled + size] = np.frombuffer(content, np.uint8)
         self._filled += size
 
     def damaged(self, target: int, offset: int, size: int, problem: IntegrityError) -> None:
@@ -209,6 +211,7 @@ class _Writer:
     def finish(self) -> None:
         """See Sink.finish."""
         self._flush()
+        del self._bytes
         self._buffer.close()
 
     def _flush(self) -> None:
