@@ -25,7 +25,7 @@ LOWEST_NICE = 19
 IDLE = 0.10
 """Share of the processors that others may use before they count: a server at rest takes some."""
 
-OUR_PART = 0.35
+OUR_PART = 0.28
 """Part of the free processors that is taken while others work: the rest is room for them to take more."""
 
 LEAST = 0.1
