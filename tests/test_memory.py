@@ -7,7 +7,7 @@ import sys
 
 WORK = """
 import resource
-from neokeep.memory import keep_freed_memory
+from neokeep.memory import settle_memory
 {settle}
 for turn in range(12):
     held = [bytes(3 << 20) for _ in range(8)]
@@ -26,4 +26,4 @@ def faults(settle: str) -> int:
 
 
 def test_memory_that_was_freed_is_not_asked_for_again() -> None:
-    assert faults("keep_freed_memory()") < faults("pass") / 10
+    assert faults("settle_memory()") < faults("pass") / 10

@@ -22,7 +22,7 @@ from neokeep import __version__
 from neokeep.cli.command import Command, build
 from neokeep.cli.output import Printer, silence
 from neokeep.errors import AccessError, InterruptedByUser, NeokeepError, SpaceError, UsageError
-from neokeep.memory import keep_freed_memory
+from neokeep.memory import settle_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -91,7 +91,7 @@ def run() -> NoReturn:
     """Run the command line of this process, and end it."""
     # numpy's linear algebra, which nothing here uses, would start a thread for each processor and let it spin.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    keep_freed_memory()
+    settle_memory()
     status = main()
     if any(thread.daemon for thread in threading.enumerate()):
         # Left by a second interruption. In a library's code such a thread crashes when the interpreter is taken down.

@@ -44,7 +44,7 @@ class Tally:
             return
         np.add.at(self.sums, types, fingerprints(ids))
         for counter, nodes in ((self.starts, start), (self.ends, end)):
-            keys, counts = _grouped(labels.of(nodes).astype(np.int64) << TYPE_BITS | types)
+            keys, counts = grouped(labels.of(nodes).astype(np.int64) << TYPE_BITS | types)
             counter.update(dict(zip(keys.tolist(), counts.tolist(), strict=True)))
 
     def add_stretch(self, labels: LabelSets, first: int, records: Bytes, types: int) -> bool:
@@ -76,9 +76,9 @@ class Tally:
         self.sums += other.sums
 
 
-def _grouped(keys: Numbers) -> tuple[Numbers, Numbers]:
+def grouped(keys: Numbers) -> tuple[Numbers, Numbers]:
     """Count how often each key is there; where keys are small that takes no sorting."""
-    if int(keys.max()) < _FEW:
+    if keys.max(initial=0) < _FEW:
         counts = np.bincount(keys)
         found = np.flatnonzero(counts)
         return found, counts[found]

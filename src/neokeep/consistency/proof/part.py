@@ -12,6 +12,7 @@ from neokeep.consistency.nodes import check_dense, check_labels
 from neokeep.consistency.proof import chains, entities
 from neokeep.consistency.proof.chains import WHOLE
 from neokeep.consistency.proof.windows import Window, follow_all
+from neokeep.consistency.tallies import grouped
 from neokeep.neo4j.recovery.layout import WITH_HEADER, Store
 from neokeep.neo4j.recovery.meaning import place_of_use
 from neokeep.neo4j.store import records as columns
@@ -92,7 +93,7 @@ class _Prover:
             claims.add(what, int(self._sums[place]))
         if self._state.findings.counts:
             return None
-        members, times = np.unique(self._members, return_counts=True)
+        members, times = grouped(self._members)
         found = self._found
         return Part(claims.sums, found[Store.NODE], found[Store.RELATIONSHIP], members, times)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neokeep.neo4j.store.chains import CycleGuard
+from neokeep.neo4j.store.pages import distinct
 from neokeep.neo4j.store.records import NONE
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ STRETCH = 2 << 20
 GATHERED = 4 << 20
 """Bytes of records that are gathered together, where they are of several chains."""
 _CHAINS_AT_ONCE = 4096
+_MARKS_FOR_EACH = 32
+"""Marks that are looked through for each head rather than to compare heads."""
 _NO_IDS = np.zeros(0, np.int64)
 
 Next = Callable[["Bytes"], "Numbers"]
@@ -52,8 +55,7 @@ Look = Callable[[Window], None]
 
 def follow_all(table: RecordTable, heads: Numbers, following: Next, follow: Follow, look: Look) -> bool:
     """Have chains followed by their first records, in any order; tells whether all are whole."""
-    ordered = heads if (heads[1:] >= heads[:-1]).all() else np.sort(heads)
-    left = _along(table, ordered, follow, look)
+    left = _along(table, _sorted(heads), follow, look)
     if left is None:
         return False
     at, several = 0, _CHAINS_AT_ONCE
@@ -68,6 +70,14 @@ def follow_all(table: RecordTable, heads: Numbers, following: Next, follow: Foll
             return False
         at += several
     return True
+
+
+def _sorted(heads: Numbers) -> Numbers:
+    if (heads[1:] >= heads[:-1]).all():
+        return heads
+    ordered = distinct(heads, _MARKS_FOR_EACH)
+    # Only in a store that is not whole do several chains begin with the same record.
+    return ordered if len(ordered) == len(heads) else np.sort(heads)
 
 
 def _along(table: RecordTable, heads: Numbers, follow: Follow, look: Look) -> Numbers | None:

@@ -252,13 +252,13 @@ class Window:
         if kept.any():
             yield Held(self._content, rows[kept], (starts + places)[kept])
             rows, pages, places = rows[~kept], pages[~kept], places[~kept]
-        distinct = _distinct(pages)
-        if len(distinct) <= PAGES_AT_ONCE:
-            starts = self._read(distinct, pages)
+        ordered = distinct(pages)
+        if len(ordered) <= PAGES_AT_ONCE:
+            starts = self._read(ordered, pages)
             yield Held(self._content, rows, starts + places)
             return
-        for begin in range(0, len(distinct), PAGES_AT_ONCE):
-            some = distinct[begin : begin + PAGES_AT_ONCE]
+        for begin in range(0, len(ordered), PAGES_AT_ONCE):
+            some = ordered[begin : begin + PAGES_AT_ONCE]
             own = np.flatnonzero((pages >= some[0]) & (pages <= some[-1]))
             starts = self._read(some, pages[own])
             yield Held(self._content, rows[own], starts + places[own])
@@ -271,27 +271,30 @@ class Window:
         near = (at >= 0) & (at < len(self._starts))
         return np.where(near, self._starts[np.where(near, at, 0)], -1)
 
-    def _read(self, distinct: Numbers, pages: Numbers) -> Numbers:
-        """Read pages (`distinct`, sorted), and tell where those of records begin in them."""
-        self._content, starts = self._table.read_pages(distinct)
-        self._low, self._starts = int(distinct[0]), np.zeros(0, np.int64)
-        span = int(distinct[-1]) - self._low + 1
+    def _read(self, ordered: Numbers, pages: Numbers) -> Numbers:
+        """Read pages (`ordered`, each once), and tell where those of records begin in them."""
+        self._content, starts = self._table.read_pages(ordered)
+        self._low, self._starts = int(ordered[0]), np.zeros(0, np.int64)
+        span = int(ordered[-1]) - self._low + 1
         if span > _SPREAD * len(pages):
-            found: Numbers = starts[np.searchsorted(distinct, pages)]
+            found: Numbers = starts[np.searchsorted(ordered, pages)]
             return found
         self._starts = np.full(span, -1, np.int64)
-        self._starts[distinct - self._low] = starts
+        self._starts[ordered - self._low] = starts
         looked_up: Numbers = self._starts[pages - self._low]
         return looked_up
 
 
-def _distinct(pages: Numbers) -> Numbers:
-    """Sort pages, each once: by a mark for each page where they are close together, which is much quicker."""
-    low, span = int(pages.min()), int(pages.max()) - int(pages.min()) + 1
-    if span > _SPREAD * len(pages):
-        return np.unique(pages)
+def distinct(numbers: Numbers, spread: int = _SPREAD) -> Numbers:
+    """Sort numbers, each once: by a mark for each where all lie close together, which is many times quicker.
+
+    `spread` is how many marks there may be for each of them.
+    """
+    low, span = int(numbers.min()), int(numbers.max()) - int(numbers.min()) + 1
+    if span > spread * len(numbers):
+        return np.unique(numbers)
     marks = np.zeros(span, np.bool_)
-    marks[pages - low] = True
+    marks[numbers - low] = True
     return np.flatnonzero(marks) + low
 
 
