@@ -67,18 +67,28 @@ def read_all(path: Path, piece: int = SIZE) -> bytes:
     return found
 
 
+@pytest.fixture(params=["counted", "not counted"])
+def counting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that counts cached pages, as far as this one does, and one that does not."""
+    if request.param == "not counted":
+        monkeypatch.setattr(page_cache, "_count_cached", lambda *_: None)
+
+
+@pytest.mark.usefixtures("counting")
 @pytest.mark.parametrize("piece", [SIZE, SIZE // 3, 65536])
 def test_what_was_cold_is_cold_again(cold: Path, piece: int) -> None:
     read_all(cold, piece)
     assert not any(cached_pages(cold))
 
 
+@pytest.mark.usefixtures("counting")
 def test_what_was_hot_stays_hot(cold: Path) -> None:
     warm(cold, 0, SIZE)
     read_all(cold)
     assert all(cached_pages(cold))
 
 
+@pytest.mark.usefixtures("counting")
 @pytest.mark.parametrize("hot", [[(0, 2)], [(2, 2)], [(4, 3), (9, 2)], [(11, 1)], [(0, 1), (2, 1), (4, 1), (6, 1)]])
 def test_hot_parts_among_cold_ones_stay_and_nothing_is_added(cold: Path, hot: list[tuple[int, int]]) -> None:
     for first, count in hot:
@@ -87,6 +97,16 @@ def test_hot_parts_among_cold_ones_stay_and_nothing_is_added(cold: Path, hot: li
     data = read_all(cold)
     assert cached_pages(cold) == before
     assert data == cold.read_bytes()
+
+
+def test_all_that_is_cached_is_counted(cold: Path) -> None:
+    for hot in ((0, 0), (2, 3), (0, 12)):
+        warm(cold, hot[0] * PART, hot[1] * PART)
+        with cold.open("rb") as file:
+            counted = page_cache._count_cached(file.fileno(), 0, SIZE)
+        if counted is None:
+            pytest.skip("this kernel does not count")
+        assert counted == sum(cached_pages(cold))
 
 
 @settings(deadline=None)
