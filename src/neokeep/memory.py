@@ -16,8 +16,8 @@ _KEPT = 256 << 20
 _SHORT_LIVED = 32 << 20
 """The most that glibc takes here; what is larger is mapped on its own, and goes back at once."""
 
-_OBJECTS = 50_000
-"""New objects after which garbage is looked for."""
+_OBJECTS = 10_000
+"""New objects after which garbage is looked for; not so many that an archiver in trouble would pile up failures."""
 
 
 def settle_memory() -> None:

@@ -6,46 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neokeep.neo4j.store.values import (
-    Date,
-    DateTime,
-    Duration,
-    Kind,
-    LocalDateTime,
-    LocalTime,
-    Point,
-    Time,
-)
+from neokeep.neo4j.store.value_types import OF_KINDS, ValueType
+from neokeep.neo4j.store.values import Date, DateTime, Duration, LocalDateTime, LocalTime, Point, Time
 
 if TYPE_CHECKING:
     from neokeep.neo4j.store.blocks import Column
     from neokeep.neo4j.store.pages import Flags
 
-_OF_KINDS = {
-    Kind.BOOLEAN: "BOOLEAN",
-    Kind.BYTE: "INTEGER",
-    Kind.SHORT: "INTEGER",
-    Kind.INTEGER: "INTEGER",
-    Kind.LONG: "INTEGER",
-    Kind.FLOAT: "FLOAT",
-    Kind.DOUBLE: "FLOAT",
-    Kind.CHARACTER: "STRING",
-    Kind.STRING: "STRING",
-    Kind.SHORT_STRING: "STRING",
-    Kind.POINT: "POINT",
+_OF_NUMBERS = {"b": ValueType.BOOLEAN, "i": ValueType.INTEGER, "u": ValueType.INTEGER, "f": ValueType.FLOAT}
+_OF_OBJECTS: dict[type, ValueType] = {
+    str: ValueType.STRING,
+    Point: ValueType.POINT,
+    Date: ValueType.DATE,
+    LocalTime: ValueType.LOCAL_TIME,
+    Time: ValueType.ZONED_TIME,
+    LocalDateTime: ValueType.LOCAL_DATETIME,
+    DateTime: ValueType.ZONED_DATETIME,
+    Duration: ValueType.DURATION,
 }
-_OF_NUMBERS = {"b": "BOOLEAN", "i": "INTEGER", "u": "INTEGER", "f": "FLOAT"}
-_OF_OBJECTS: dict[type, str] = {
-    str: "STRING",
-    Point: "POINT",
-    Date: "DATE",
-    LocalTime: "LOCAL_TIME",
-    Time: "ZONED_TIME",
-    LocalDateTime: "LOCAL_DATETIME",
-    DateTime: "ZONED_DATETIME",
-    Duration: "DURATION",
-}
-_SINGLE = {*_OF_KINDS.values(), *_OF_OBJECTS.values()}
+_SINGLE = [one.name for one in ValueType]
 _LIST = "LIST_"
 _EMPTY_LIST = "an empty list"
 
@@ -55,8 +34,9 @@ KNOWN = frozenset({*_SINGLE, *(f"{_LIST}{name}" for name in _SINGLE)})
 
 def allowed(column: Column, types: frozenset[str]) -> Flags:
     """Tell which values of a column are of one of some types; an empty list is of every type of list."""
-    if column.kind in _OF_KINDS:
-        return np.full(len(column.rows), _OF_KINDS[column.kind] in types)
+    known = OF_KINDS.get(column.kind)
+    if known is not None:
+        return np.full(len(column.rows), known.name in types)
     names = {*types, _EMPTY_LIST} if any(name.startswith(_LIST) for name in types) else types
     return np.fromiter((_type_of(value) in names for value in column.values), np.bool_, len(column.rows))
 
@@ -66,5 +46,5 @@ def _type_of(value: Any) -> str:
         if not len(value):
             return _EMPTY_LIST
         inner = _OF_NUMBERS[value.dtype.kind] if isinstance(value, np.ndarray) else _OF_OBJECTS[type(value[0])]
-        return f"{_LIST}{inner}"
-    return _OF_OBJECTS[type(value)]
+        return f"{_LIST}{inner.name}"
+    return _OF_OBJECTS[type(value)].name

@@ -17,7 +17,8 @@ from neokeep.neo4j.store.blocks import Blocks, blocks_of
 from neokeep.neo4j.store.chains import dynamic_values, property_levels
 from neokeep.neo4j.store.kernels import find_blocks, number_slots
 from neokeep.neo4j.store.records import LONGS
-from neokeep.neo4j.store.values import Kind, TemporalKind
+from neokeep.neo4j.store.value_types import OF_KINDS, OF_TEMPORAL_KINDS, by_number
+from neokeep.neo4j.store.values import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,42 +32,15 @@ REST_BITS = 63 - BITS
 """Bits of a slot, which is a positive number, below the type: so slots that are sorted have each type in one piece."""
 
 _GROUPS = (1 << REST_BITS - KEY_BITS) - 1
-_TEMPORAL = {
-    TemporalKind.DATE: Type.DATE,
-    TemporalKind.LOCAL_TIME: Type.LOCAL_TIME,
-    TemporalKind.LOCAL_DATE_TIME: Type.LOCAL_DATETIME,
-    TemporalKind.TIME: Type.ZONED_TIME,
-    TemporalKind.DATE_TIME: Type.ZONED_DATETIME,
-    TemporalKind.DURATION: Type.DURATION,
-}
-_SIMPLE = {
-    Kind.BOOLEAN: Type.BOOLEAN,
-    Kind.BYTE: Type.INTEGER,
-    Kind.SHORT: Type.INTEGER,
-    Kind.CHARACTER: Type.STRING,
-    Kind.INTEGER: Type.INTEGER,
-    Kind.LONG: Type.INTEGER,
-    Kind.FLOAT: Type.FLOAT,
-    Kind.DOUBLE: Type.FLOAT,
-    Kind.STRING: Type.STRING,
-    Kind.SHORT_STRING: Type.STRING,
-    Kind.POINT: Type.POINT,
-}
 _FAR = {
     Type.DATE: Type.FAR_DATE,
     Type.LOCAL_DATETIME: Type.FAR_LOCAL_DATETIME,
     Type.ZONED_DATETIME: Type.FAR_ZONED_DATETIME,
 }
-
-
-def _table(meanings: Mapping[Any, Type]) -> Numbers:
-    found = np.zeros(16, np.int64)
-    for kind, meaning in meanings.items():
-        found[kind] = meaning
-    return found
-
-
-_BY_KIND, _BY_TEMPORAL, _FAR_OF = _table(_SIMPLE), _table(_TEMPORAL), _table(_FAR)
+_BY_KIND, _BY_TEMPORAL = (
+    by_number({kind: Type[one.name] for kind, one in meanings.items()}) for meanings in (OF_KINDS, OF_TEMPORAL_KINDS)
+)
+_FAR_OF = by_number(_FAR)
 _OF_ELEMENTS = np.where(_BY_KIND > 0, LIST + _BY_KIND, 0)
 _OF_ELEMENTS[Kind.BYTE] = Type.BYTES
 _OF_ELEMENTS[[Kind.STRING, Kind.POINT]] = LIST + Type.STRING, LIST + Type.POINT

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neokeep.neo4j.recovery.layout import DYNAMIC_HEAD
-from neokeep.neo4j.store.values import Kind, TemporalKind
+from neokeep.neo4j.store.value_types import OF_KINDS, OF_TEMPORAL_KINDS, ValueType, by_number
+from neokeep.neo4j.store.values import Kind
 
 if TYPE_CHECKING:
     from neokeep.neo4j.store.pages import Numbers, RecordTable
@@ -19,32 +20,13 @@ if TYPE_CHECKING:
 BITS = 5
 """Bits that a type takes."""
 
-UNKNOWN, NOTHING, BOOLEAN, INTEGER, FLOAT, STRING, POINT = range(7)
-DATE, LOCAL_TIME, LOCAL_DATE_TIME, TIME, DATE_TIME, DURATION = range(7, 13)
+UNKNOWN = 0
+NOTHING = max(ValueType) + 1
+"""What is in an empty list."""
 LIST = 16
 
-_NAMES = {
-    UNKNOWN: "UNKNOWN",
-    NOTHING: "NOTHING",
-    BOOLEAN: "BOOLEAN",
-    INTEGER: "INTEGER",
-    FLOAT: "FLOAT",
-    STRING: "STRING",
-    POINT: "POINT",
-    DATE: "DATE",
-    LOCAL_TIME: "LOCAL TIME",
-    LOCAL_DATE_TIME: "LOCAL DATETIME",
-    TIME: "ZONED TIME",
-    DATE_TIME: "ZONED DATETIME",
-    DURATION: "DURATION",
-}
-_BY_KIND = np.zeros(16, np.int64)
-_BY_KIND[[Kind.BYTE, Kind.SHORT, Kind.INTEGER, Kind.LONG]] = INTEGER
-_BY_KIND[[Kind.FLOAT, Kind.DOUBLE]] = FLOAT
-_BY_KIND[[Kind.CHARACTER, Kind.STRING, Kind.SHORT_STRING]] = STRING
-_BY_KIND[Kind.BOOLEAN], _BY_KIND[Kind.POINT] = BOOLEAN, POINT
-_BY_TEMPORAL_KIND = np.zeros(16, np.int64)
-_BY_TEMPORAL_KIND[list(TemporalKind)] = [DATE, LOCAL_TIME, LOCAL_DATE_TIME, TIME, DATE_TIME, DURATION]
+_NAMES = {UNKNOWN: "UNKNOWN", NOTHING: "NOTHING"} | {one: one.name.replace("_", " ") for one in ValueType}
+_BY_KIND, _BY_TEMPORAL_KIND = by_number(OF_KINDS), by_number(OF_TEMPORAL_KINDS)
 _NUMBERS_HEAD, _TEXTS_HEAD, _POINTS_HEAD, _TIMES_HEAD = 3, 5, 6, 2
 
 
