@@ -42,25 +42,23 @@ def test_pages_are_turned_as_the_format_says_and_come_back(count: int, record_si
 @pytest.mark.parametrize("record_size", sorted(RECORD_SIZES.values()))
 def test_a_block_of_a_record_store_comes_back_and_is_marked_as_turned(record_size: int) -> None:
     content = pages(8, b"record of some store")
-    codec, payload = BlockEncoder(1).encode(memoryview(content), record_size)
-    stored = bytes([codec]) + bytes(payload)
-    assert (codec, stored[1]) == (COLUMNS, record_size)
+    stored = b"".join(BlockEncoder(1).encode(memoryview(content), record_size))
+    assert (stored[0], stored[1]) == (COLUMNS, record_size)
     assert decode_block(memoryview(stored), block_id(content), len(content)) == content
 
 
 @pytest.mark.parametrize(("size", "record_size"), [(0, 15), (PAGE - 1, 15), (PAGE, 0), (PAGE, 1), (PAGE, 256)])
 def test_what_is_no_pages_of_records_is_not_turned(size: int, record_size: int) -> None:
     assert not can_turn(size, record_size)
-    codec, _ = BlockEncoder(1).encode(memoryview(bytes(size)), min(record_size, 256))
-    assert codec in {RAW, ZSTD}
+    head, _ = BlockEncoder(1).encode(memoryview(bytes(size)), min(record_size, 256))
+    assert head[0] in {RAW, ZSTD}
 
 
 @examples(200)
 @given(st.data())
 def test_any_damage_of_a_turned_block_is_noticed(choices: st.DataObject) -> None:
     content = pages(2, b"some record")
-    codec, payload = BlockEncoder(1).encode(memoryview(content), 41)
-    stored = bytearray(bytes([codec]) + bytes(payload))
+    stored = bytearray(b"".join(BlockEncoder(1).encode(memoryview(content), 41)))
     stored[choices.draw(st.integers(0, len(stored) - 1))] ^= choices.draw(st.integers(1, 255))
     cut = choices.draw(st.integers(0, len(stored)))
     for damaged in (stored, stored[:cut]):

@@ -21,8 +21,7 @@ def build(contents: list[bytes]) -> tuple[list[Pack], dict[str, bytes]]:
     stored: dict[str, bytes] = {}
     builder, encoder = PackBuilder(lambda name, view: stored.update({name: bytes(view)})), BlockEncoder(1)
     for content in contents:
-        codec, payload = encoder.encode(memoryview(content))
-        builder.add(block_id(content), codec, payload, len(content))
+        builder.add(block_id(content), *encoder.encode(memoryview(content)), len(content))
     builder.flush()
     built = builder.packs
     builder.close()
@@ -77,7 +76,7 @@ def test_a_smaller_first_pack_is_followed_by_whole_ones(monkeypatch: pytest.Monk
     monkeypatch.setattr(packs, "TARGET_SIZE", packs.HEAD_SIZE + 8 * 101)
     builder = PackBuilder(lambda name, view: None, first=0.5)
     for number in range(16):
-        builder.add(block_id(bytes([number])), 0, bytes([number]) * 100, 100)
+        builder.add(block_id(bytes([number])), b"\0", bytes([number]) * 100, 100)
     builder.flush()
     builder.close()
     assert [len(pack.entries) for pack in builder.packs] == [3, 8, 5]
@@ -96,7 +95,7 @@ def test_what_another_builder_collected_is_taken_over() -> None:
     stored: dict[str, bytes] = {}
     first, second = (PackBuilder(lambda name, view: stored.update({name: bytes(view)})) for _ in range(2))
     for builder, content in ((first, b"one"), (second, b"two"), (second, b"three")):
-        builder.add(block_id(content), 0, content, len(content))
+        builder.add(block_id(content), b"\0", content, len(content))
     first.absorb(second)
     first.flush()
     second.flush()

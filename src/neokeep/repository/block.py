@@ -48,8 +48,10 @@ class BlockEncoder:
     def __init__(self, level: int) -> None:
         self._compressor = ZstdCompressor(level)
 
-    def encode(self, content: memoryview, record_size: int = 0) -> tuple[int, Buffer]:
-        """Return the codec and the bytes to store; raw where compression gains less than a sixteenth.
+    def encode(self, content: memoryview, record_size: int = 0) -> tuple[bytes, Buffer]:
+        """Return the two parts of a stored block: what tells the codec, and the rest of it.
+
+        It is raw where compression gains less than a sixteenth.
 
         With the record size of a store its pages are turned by columns first; 0 means that there are no records.
         """
@@ -57,8 +59,8 @@ class BlockEncoder:
         prepared = to_columns(content, record_size) if codec == COLUMNS else content
         packed = self._compressor.compress(prepared)
         if len(packed) > len(content) - len(content) // 16:
-            return RAW, content
-        return codec, bytes([record_size]) + packed if codec == COLUMNS else packed
+            return bytes([RAW]), content
+        return bytes([codec, record_size] if codec == COLUMNS else [codec]), packed
 
 
 def decode_block(stored: memoryview, identity: bytes, size: int, key: bytes | None = None) -> bytes | memoryview:

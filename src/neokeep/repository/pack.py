@@ -94,18 +94,19 @@ class PackBuilder:
         self._end = len(head)
         self._entries = bytearray()
 
-    def add(self, identity: bytes, codec: int, payload: Buffer, size: int) -> None:
-        """Append one block; stores the pack first when this block would not fit any more."""
-        plain = memoryview(payload).nbytes + 1
+    def add(self, identity: bytes, head: bytes, payload: Buffer, size: int) -> None:
+        """Append one block, which is stored in two parts; stores the pack first when it would not fit any more."""
+        plain = len(head) + memoryview(payload).nbytes
         stored = plain if self._seal is None else plain + _TAG
         if self._end + stored > self._target or len(self._entries) >= MOST_ENTRIES * _ENTRY.size:
             self.flush()
         view = self._buffer.view
         if self._seal is None:
-            view[self._end] = codec
-            view[self._end + 1 : self._end + stored] = payload
+            behind = self._end + len(head)
+            view[self._end : behind] = head
+            view[behind : self._end + stored] = payload
         else:
-            content = b"".join((codec.to_bytes(1, "little"), payload))
+            content = b"".join((head, payload))
             self._seal.seal_into(self._end, content, identity, view[self._end : self._end + stored])
         self._entries += _ENTRY.pack(identity, self._end, stored, size)
         self._end += stored
@@ -116,7 +117,7 @@ class PackBuilder:
             view = other._buffer.view[offset : offset + stored]
             if other._seal is not None:
                 view = memoryview(other._seal.open(offset, view, identity))
-            self.add(identity, view[0], view[1:], size)
+            self.add(identity, b"", view, size)
         other._restart()
 
     def flush(self) -> None:

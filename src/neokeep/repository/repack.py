@@ -176,7 +176,7 @@ class _Batch:
             for identity, offset, stored, size in self._blocks(pack_name(pack.identity), self._by_pack.of(one.number)):
                 opened = self._reader.opened(one.number, offset, stored, identity)
                 self._reader.decode_opened(opened, identity, size)
-                builder.add(identity, opened[0], opened[1:], size)
+                builder.add(identity, b"", opened, size)
         except IntegrityError as problem:
             self._repository.mark_damaged(pack.identity)
             self._done.damaged.append(f"{pack_name(pack.identity)}: {problem.message}")

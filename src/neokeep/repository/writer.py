@@ -213,8 +213,8 @@ class BlockWorker:
         ids = [block_id(content, self._key) for content in contents]
         for at in self._writer.unknown(ids):
             content = contents[at]
-            codec, payload = self._encoder.encode(content, record_size)
-            self._builder.add(ids[at], codec, payload, len(content))
+            head, payload = self._encoder.encode(content, record_size)
+            self._builder.add(ids[at], head, payload, len(content))
         if len(self._builder.packs) >= 4:
             self._hand_over()
         return b"".join(ids)
