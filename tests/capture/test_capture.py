@@ -15,6 +15,7 @@ from helpers.txlog import checkpoint_file, checkpoint_record, flipped
 from neokeep.capture import copying, full, logs, opening
 from neokeep.capture.attempt import Image, capture_once
 from neokeep.capture.checkpoint import choose_checkpoint
+from neokeep.capture.courtesy import Courtesy
 from neokeep.capture.options import CaptureOptions
 from neokeep.capture.reading import GentleReader, RateLimit
 from neokeep.capture.void import CaptureVoid
@@ -185,6 +186,29 @@ def test_a_tree_that_moves_all_the_time_is_left_out_in_the_end(made: Synthetic) 
     (left,) = image.left_out
     assert (left.path, left.rebuilt) == (COUNTS, True)
     assert image.file_retries == copying.TREE_TRIES - 1
+
+
+def test_a_tree_that_checkpoints_overtake_is_read_without_pauses_in_the_end(
+    made: Synthetic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = [0]
+    generation = [100]
+
+    class Counting(Courtesy):
+        def pause(self, stopping: threading.Event) -> None:
+            pauses[-1] += 1
+
+    def move() -> None:
+        generation[0] += 1
+        (made.store_directory / COUNTS).write_bytes(tree_bytes(generation[0], pages=9))
+
+    monkeypatch.setattr(copying, "Courtesy", Counting)
+    capture(made, whenever(move))
+    pauses.append(0)
+    monkeypatch.setattr(copying, "PATIENT_TRIES", copying.TREE_TRIES)
+    capture(made, whenever(move))
+    hurried, patient = pauses
+    assert hurried < patient
 
 
 def test_a_tree_index_that_moves_all_the_time_is_left_out_as_a_whole(made: Synthetic) -> None:

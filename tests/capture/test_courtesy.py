@@ -53,13 +53,13 @@ def test_beside_a_server_at_rest_everything_is_taken(number: int, share: float) 
 def test_the_more_others_use_the_less_is_taken_but_never_nothing(number: int, shares: list[float]) -> None:
     rooms = [room_beside(share * number, number) for share in sorted(shares)]
     assert all(more >= less for more, less in pairwise(rooms))
-    assert all(LEAST <= room <= number for room in rooms)
+    assert all(LEAST * number <= room <= number for room in rooms)
 
 
 @given(NUMBERS, st.floats(IDLE + 0.01, 1))
 def test_while_others_work_more_is_left_free_than_taken(number: int, share: float) -> None:
     free = number - share * number
-    assert room_beside(share * number, number) <= max(LEAST, free / 2)
+    assert room_beside(share * number, number) <= max(LEAST * number, free / 2)
 
 
 @given(st.floats(0, 10), st.floats(0, 10), st.floats(0.001, 2))

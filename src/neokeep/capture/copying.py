@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 EXTENT = 4 * 1024 * 1024
 TREE_TRIES = 5
+PATIENT_TRIES = 2
+"""After so many copies that a checkpoint fell into, a tree is read without pauses: it has to be done between two."""
+
 _PAUSE_SECONDS = 0.02
 
 
@@ -100,7 +103,8 @@ class FileCopier:
                         busy = bool(self._open)
                     if extent is not None:
                         self._copy(extent, worker, buffer)
-                        courtesy.pause(stopping)
+                        if extent.file.tries <= PATIENT_TRIES:
+                            courtesy.pause(stopping)
                     elif busy:
                         stopping.wait(_PAUSE_SECONDS)
                     else:

@@ -25,11 +25,14 @@ LOWEST_NICE = 19
 IDLE = 0.10
 """Share of the processors that others may use before they count: a server at rest takes some."""
 
-OUR_PART = 0.28
+OUR_PART = 0.15
 """Part of the free processors that is taken while others work: the rest is room for them to take more."""
 
-LEAST = 0.1
-"""Processors that are always taken: a backup beside a server under full load still comes to its end."""
+LEAST = 0.025
+"""Share of the processors that is always taken: a backup beside a server under full load still comes to its end.
+
+Such a server loses at least what is taken, whatever the priority.
+"""
 
 WINDOW_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.0
@@ -94,7 +97,7 @@ def room_beside(used_by_others: float, number: int) -> float:
     """Return how many of `number` processors may be taken while others use so many of them."""
     if used_by_others <= IDLE * number:
         return float(number)
-    return max(LEAST, OUR_PART * (number - used_by_others))
+    return max(LEAST * number, OUR_PART * (number - used_by_others))
 
 
 def pause_for(ran: float, passed: float, allowed: float) -> float:
