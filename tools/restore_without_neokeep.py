@@ -182,7 +182,7 @@ def main(arguments: list[str]) -> None:
     """List or restore."""
     key_file = arguments[1] if arguments[:1] == ["--key"] and arguments[1:] else ""
     place, *wanted = (arguments[2:] if key_file else arguments) or ("", "")
-    if len(wanted) not in {0, 2}:
+    if len(wanted) not in {0, 2} or place.startswith("-"):
         print(__doc__, file=sys.stderr)
         sys.exit(2)
     try:

@@ -67,7 +67,7 @@ OPTIONS: tuple[Option, ...] = (
         "repo", PLACE,
         "The repository: a directory, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, "
         "sftp://USER@HOST:PORT/PATH, or a name of [repositories] in neokeep.toml. Where several make sense, give it "
-        "more than once, or a list.",
+        "more than once; in the environment with commas between them, in the file as a list.",
         tuple(command for command in USES_A_REPOSITORY if command != "copy-backups"), several=SEVERAL_REPOSITORIES,
     ),
     Option(

@@ -77,7 +77,8 @@ def show_list(report: KeyListReport, page: Page) -> None:
 
 def show_change(report: KeyReport, page: Page) -> None:
     if report.key is not None:
-        page.line(f"{report.repository} has a new {report.key.role} key {report.key.id} ({report.key.name})")
+        name = f" ({report.key.name})" if report.key.name else ""
+        page.line(f"{report.repository} has a new {report.key.role} key {report.key.id}{name}")
     if report.removed is not None:
         page.line(f"The key {report.removed} is removed. Whoever had used it may know what it opened: that stays so.")
 

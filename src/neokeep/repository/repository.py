@@ -131,7 +131,8 @@ class Repository:
             raise NotEncryptedError(
                 f"{storage.url} is not encrypted, and a key was given",
                 remedy="Check that it is the right repository. If it is, leave the key out: what is stored there can "
-                "be read by everybody who can read the storage.",
+                "be read by everybody who can read the storage. Where a key is for another repository of the same "
+                "command, write it to neokeep.toml, with that one under [repositories].",
             )
         return cls(storage, config)
 
