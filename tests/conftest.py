@@ -26,9 +26,10 @@ settings.load_profile(os.environ.get("NEOKEEP_TEST_PROFILE", "neokeep"))
 STORAGE_SERVERS = {"s3", "ssh", "azurite"}
 
 BOTH_KINDS = {
-    "test_archived_log", "test_chains", "test_collect", "test_expire", "test_holds", "test_lease",
-    "test_merge_segments", "test_windows", "test_incremental_backups", "test_windows_meet", "test_choose_plan",
-    "test_cut_log", "test_farthest", "test_broken_chains", "test_following", "test_upkeep",
+    "test_archived_log", "test_chains", "test_collect", "test_collect_beside_writers", "test_expire", "test_holds",
+    "test_lease", "test_merge_segments", "test_windows", "test_incremental_backups", "test_windows_meet",
+    "test_choose_plan", "test_cut_log", "test_farthest", "test_broken_chains", "test_lost_segments",
+    "test_following", "test_following_beside_others", "test_upkeep",
 }  # fmt: skip
 """Modules whose tests run with repositories that are not encrypted and with encrypted ones."""
 

@@ -11,16 +11,13 @@ import msgspec
 import pytest
 
 from helpers.backups import content, expected, put_back, take
-from helpers.chains import checkpoint_in_the_last_file, commit_more, span
-from helpers.database import make_database, make_logs, neostore_bytes, some_bytes
+from helpers.breaks import begins_anew, fork, lose, prune, replace_store, rewrite, some_archived
+from helpers.chains import checkpoint_in_the_last_file, commit_more
+from helpers.database import make_database, make_logs, neostore_bytes
 from helpers.following import Followed
-from helpers.storages import MemoryStorage, Wrapped
-from helpers.txlog import build_log
-from neokeep.capture import chain as chains
 from neokeep.capture import full
-from neokeep.errors import RepositoryError, SourceError
+from neokeep.errors import SourceError
 from neokeep.neo4j.log.names import log_name
-from neokeep.repository.chains import chain_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,64 +27,9 @@ if TYPE_CHECKING:
     from neokeep.repository.manifest import Manifest
 
 
-@pytest.fixture(autouse=True)
-def _soon_sure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chains, "_LIVE_TRIES", 2)
-    monkeypatch.setattr(chains, "_LIVE_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(full, "_PAUSE_SECONDS", 0.001)
-
-
 @pytest.fixture
 def followed(tmp_path: Path) -> Followed:
-    """A follower that has archived some transactions."""
-    found = Followed(make_database(tmp_path / "home"))
-    found.begin()
-    commit_more(found.made, 3)
-    found.tick()
-    return found
-
-
-def rewrite(made: Synthetic) -> None:
-    shutil.rmtree(made.log_directory)
-    checkpoint_in_the_last_file(made)
-
-
-def prune(made: Synthetic) -> None:
-    commit_more(made, 2, rotate=True)
-    commit_more(made, 2, rotate=True)
-    made.logs = made.logs[-1:]
-    rewrite(made)
-
-
-def fork(made: Synthetic) -> None:
-    """Other transactions stand under the same ids, at the same places."""
-    old = made.logs[-1]
-    frame = len(build_log(made.kernel, [b""]).data) - old.header_size
-    sizes = [end - begin - frame for begin, end in pairwise(old.boundaries)]
-    made.logs[-1] = build_log(
-        made.kernel,
-        [some_bytes(55 + at, size) for at, size in enumerate(sizes)],
-        version=old.version,
-        last_before=old.last_before,
-        previous_checksum=made.logs[-2].last_checksum,
-    )
-    rewrite(made)
-
-
-def lose(made: Synthetic) -> None:
-    """What a power loss may do: the last transactions are gone, and their ids are not used again yet."""
-    log = made.logs[-1]
-    log.last_checksum = span(log, log.last_transaction - 2).checksum
-    log.data, log.ends = log.data[: log.ends[-3]], log.ends[:-2]
-    rewrite(made)
-
-
-def replace_store(made: Synthetic) -> None:
-    made.store["neostore"] = neostore_bytes(made.kernel, random_id=-78)
-    made.logs = make_logs(made.kernel, first=0, last_before=40)
-    shutil.rmtree(made.log_directory)
-    shutil.rmtree(made.store_directory)
-    checkpoint_in_the_last_file(made)
+    return some_archived(tmp_path / "home")
 
 
 BREAKS = [
@@ -97,22 +39,6 @@ BREAKS = [
     (replace_store, "the store is another one"),
 ]
 BROKEN = pytest.mark.parametrize(("break_it", "reason"), BREAKS, ids=[one.__name__ for one, _ in BREAKS])
-
-
-def begins_anew(found: Followed, home: Path) -> None:
-    """Prove that a new chain is followed, from a full backup that tells the reason."""
-    for _ in range(5):
-        found.tick(61)
-        found.full_ends()
-    assert len(found.told("following")) == 2
-    commit_more(found.made, 2)
-    found.tick(2)
-    assert found.archived >= found.last
-    newest = found.told("following")[-1].chain
-    assert newest is not None
-    assert found.reached(newest) == found.last
-    assert found.repository.manifest(newest).reason == found.told("full backup begun")[-1].message
-    found.require_restorable(home)
 
 
 @BROKEN
@@ -260,85 +186,6 @@ def test_full_backups_that_fail_are_tried_again_after_longer_and_longer_pauses(
     monkeypatch.setattr(full, "full_backup", plain)
     followed.clock.wait(901)
     begins_anew(followed, tmp_path / "restored")
-
-
-def test_what_was_archived_and_vanished_from_the_repository_is_archived_anew_while_the_log_is_there(
-    followed: Followed, tmp_path: Path
-) -> None:
-    known = followed.last
-    for name in followed.memory.names("segments/"):
-        followed.memory.delete(name)
-    followed.tick(61)
-    trouble, archived, recovered = followed.events[-3:]
-    assert (trouble.event, archived.event, recovered.event) == ("trouble", "archived", "recovered")
-    assert trouble.message == f"transactions 10 to {known} are not whole in the repository any more"
-    assert (archived.first_tx, archived.last_tx) == (10, known)
-    assert not followed.told("broken")
-    followed.require_restorable(tmp_path / "restored")
-
-
-def test_what_a_verification_found_damaged_is_archived_anew(followed: Followed, tmp_path: Path) -> None:
-    commit_more(followed.made, 2)
-    followed.tick()
-    first = chain_of(followed.repository, followed.repository.manifest(str(followed.told("following")[0].chain)))
-    followed.memory.replace(first.segments[0].name, b"damaged")
-    followed.repository.mark_damaged(first.segments[0].hash)
-    followed.tick(61)
-    assert followed.reached(first.base.label) == followed.last
-    put_back(followed.repository, tmp_path / "restored")
-    assert content(tmp_path / "restored") == expected(followed.made)
-
-
-def test_what_vanished_and_is_in_no_log_any_more_breaks_the_chain(followed: Followed, tmp_path: Path) -> None:
-    commit_more(followed.made, 2, rotate=True)
-    followed.tick()
-    followed.made.logs = followed.made.logs[-1:]
-    rewrite(followed.made)
-    for name in followed.memory.names("segments/"):
-        followed.memory.delete(name)
-    followed.tick(61)
-    assert followed.kinds()[-2:] == ["trouble", "broken"]
-    begins_anew(followed, tmp_path / "restored")
-    (gap,) = followed.told("gap")
-    assert gap.first_tx == 10
-
-
-def test_a_damaged_end_of_the_chain_is_told_when_it_is_to_be_followed(followed: Followed) -> None:
-    (name,) = followed.memory.names("segments/")
-    followed.memory.replace(name, bytes(len(followed.memory.objects[name])))
-    again = Followed(followed.made, memory=followed.memory)
-    again.tick()
-    assert again.kinds() == ["broken", "full backup begun"]
-    assert again.events[0].message == f"the segment {name} is damaged"
-
-
-def test_a_break_is_told_at_once_although_the_repository_is_away(tmp_path: Path) -> None:
-    memory, away = MemoryStorage(), False
-
-    def before(_operation: str, _name: str) -> None:
-        if away:
-            raise RepositoryError("the repository is away")
-
-    made = make_database(tmp_path / "home")
-    Followed(made, memory=memory)
-    found = Followed(made, memory=memory, storage=Wrapped(memory, before))
-    found.begin()
-    away = True
-    commit_more(made, 1)
-    found.tick()
-    known = found.archived
-    prune(made)
-    found.tick(60)
-    assert found.kinds()[-2:] == ["trouble", "broken"]
-    assert found.events[-1].last_tx == known
-    found.tick(60)
-    away = False
-    for _ in range(3):
-        found.tick(60)
-        found.full_ends()
-    assert found.told("gap")[0].first_tx == known + 1
-    assert len(found.told("broken")) == 1
-    found.require_restorable(tmp_path / "restored")
 
 
 def test_a_database_that_was_dropped_and_made_again_is_followed_as_another_one(

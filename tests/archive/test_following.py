@@ -11,45 +11,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers.backups import check, content, expected, put_back
-from helpers.chains import commit_more, moment_of, run_backup
+from helpers.chains import commit_more, moment_of
 from helpers.database import log_files, make_database
 from helpers.following import Followed, options_of
-from helpers.storages import MemoryStorage
 from helpers.txlog import KERNELS, build_log
 from neokeep import api
 from neokeep.archive import shipping
-from neokeep.capture import chain as chains
 from neokeep.errors import UsageError
 from neokeep.neo4j.log.names import log_name
-from neokeep.neo4j.source import find_source
-from neokeep.repository.chains import chain_of
-from neokeep.repository.merging import merge_segments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from helpers.database import Synthetic
-    from neokeep.repository.segment import SegmentName
     from neokeep.storage.base import StoredObject
-
-
-@pytest.fixture(autouse=True)
-def _soon_sure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chains, "_LIVE_TRIES", 2)
-    monkeypatch.setattr(chains, "_LIVE_PAUSE_SECONDS", 0.001)
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Synthetic:
-    return make_database(tmp_path / "home")
-
-
-@pytest.fixture
-def followed(made: Synthetic) -> Followed:
-    found = Followed(made)
-    found.begin()
-    return found
 
 
 def test_a_database_without_a_full_backup_gets_one_and_is_followed_from_its_end_on(made: Synthetic) -> None:
@@ -316,67 +292,6 @@ def test_stopping_ships_the_rest_and_tells_the_end(made: Synthetic, tmp_path: Pa
     found.require_restorable(tmp_path / "restored")
 
 
-def test_an_incremental_backup_beside_it_does_no_harm(followed: Followed, tmp_path: Path) -> None:
-    for number in range(6):
-        commit_more(followed.made, 2, rotate=number % 2 == 0)
-        if number % 3:
-            run_backup(followed.made, followed.repository)
-        followed.tick(30)
-    (chain,) = {event.chain for event in followed.told("archived", "following")}
-    assert chain is not None
-    assert followed.reached(chain) == followed.last
-    assert not followed.told("trouble", "broken")
-    followed.require_restorable(tmp_path / "restored")
-
-
-def test_two_archivers_of_one_database_do_no_harm(made: Synthetic, tmp_path: Path) -> None:
-    memory = MemoryStorage()
-    one = Followed(made, memory=memory)
-    one.begin()
-    other = Followed(made, memory=memory)
-    for number in range(12):
-        commit_more(made, 1 + number % 3)
-        one.tick(25)
-        commit_more(made, 1)
-        other.tick(25)
-    one.tick()
-    assert one.archived == other.archived == one.last
-    assert not one.told("trouble", "broken")
-    assert not other.told("trouble", "broken")
-    one.require_restorable(tmp_path / "restored")
-
-
-def test_one_that_was_held_up_while_another_archived_goes_on_where_the_chain_ends_and_not_where_it_was(
-    made: Synthetic, tmp_path: Path
-) -> None:
-    """Its own last segments may be merged away: what it stored behind them would be reached by no way."""
-    memory = MemoryStorage()
-    one = Followed(made, memory=memory)
-    one.begin()
-    label = one.events[-1].chain
-    assert label is not None
-    commit_more(made, 5)
-    one.tick()
-    other = Followed(made, memory=memory)
-    other.tick()
-    commit_more(made, 3)
-    run_backup(made, one.repository)
-    path = chain_of(one.repository, one.repository.manifest(label)).segments
-    merge_and_remove(one, path)
-    commit_more(made, 2)
-    one.tick(61)
-    assert one.told("archived")[-1].first_tx == path[-1].last + 1
-    assert one.reached(label) == one.last
-    one.require_restorable(tmp_path / "restored")
-
-
-def merge_and_remove(found: Followed, path: Sequence[SegmentName]) -> None:
-    assert len(path) > 1
-    assert merge_segments(found.memory, path) is not None
-    for part in path:
-        found.memory.delete(part.name)
-
-
 def test_a_server_that_keeps_its_log_elsewhere_after_a_restart_is_followed_there(
     followed: Followed, tmp_path: Path
 ) -> None:
@@ -438,16 +353,3 @@ def test_every_transaction_can_be_restored_to_however_the_log_was_cut(made: Synt
         api.restore(found.repository, home, "neo4j", from_source="test", to_transaction=transaction)
         assert content(home) == wanted
     assert check(found.repository).ok
-
-
-def test_a_copy_of_the_database_on_another_server_has_a_chain_of_its_own(followed: Followed, tmp_path: Path) -> None:
-    copy = make_database(tmp_path / "copy")
-    staging = Followed(copy, memory=followed.memory, source=find_source(copy.home, name="staging"))
-    staging.begin()
-    assert staging.told("full backup begun")[0].message == "there is no full backup of this database yet"
-    commit_more(copy, 2)
-    staging.tick()
-    commit_more(followed.made, 1)
-    followed.tick()
-    assert followed.archived == staging.archived - 1
-    assert followed.events[-1].chain != staging.events[-1].chain

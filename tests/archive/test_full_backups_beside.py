@@ -17,7 +17,6 @@ from helpers.following import Followed, options_of
 from helpers.storages import MemoryStorage, Wrapped
 from helpers.txlog import checkpoint_file, checkpoint_record
 from neokeep import api
-from neokeep.capture import chain as chains
 from neokeep.capture import full, policy
 from neokeep.capture.policy import FullPolicy
 from neokeep.capture.void import CaptureVoid
@@ -36,15 +35,8 @@ MUCH_LOG = FullPolicy(at_log_share=0.001)
 
 
 @pytest.fixture(autouse=True)
-def _soon_sure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chains, "_LIVE_TRIES", 2)
-    monkeypatch.setattr(chains, "_LIVE_PAUSE_SECONDS", 0.001)
+def _little_log_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "LITTLE_LOG", 1)
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Synthetic:
-    return make_database(tmp_path / "home")
 
 
 class Slow:

@@ -14,13 +14,11 @@ from helpers.chains import commit_more, moment_of
 from helpers.database import make_database
 from helpers.failing_reads import failing_reads
 from helpers.following import FakeClock, Followed, options_of
+from helpers.outage import EVERYTHING, Outage, Unsteady
 from helpers.properties import examples
-from helpers.storages import MemoryStorage, Wrapped
 from helpers.txlog import flipped
 from neokeep.archive import upkeep
 from neokeep.archive.follower import Follower
-from neokeep.capture import chain as chains
-from neokeep.capture import full
 from neokeep.errors import RepositoryError, SpaceError
 from neokeep.neo4j.log.names import log_name
 from neokeep.repository.chains import chain_of
@@ -33,44 +31,6 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from neokeep.reports import ArchiveEvent
-
-
-@pytest.fixture(autouse=True)
-def _soon_sure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chains, "_LIVE_TRIES", 2)
-    monkeypatch.setattr(chains, "_LIVE_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(full, "_PAUSE_SECONDS", 0.001)
-
-
-class Unsteady(Wrapped):
-    """A storage that is away when the test says so, wholly or for some operations, before or after doing its work."""
-
-    def __init__(self) -> None:
-        self.memory = MemoryStorage()
-        self.away: set[str] = set()
-        self.too_late = False
-        super().__init__(self.memory, self._before)
-
-    def _before(self, operation: str, _name: str) -> None:
-        if operation in self.away and not self.too_late:
-            raise RepositoryError("the repository is away", remedy="Mount it.")
-
-    def create(self, name: str, data: Buffer) -> None:
-        super().create(name, data)
-        if "create" in self.away:
-            raise RepositoryError("it is not known whether this was stored", remedy="Mount it.")
-
-
-EVERYTHING = {"create", "read", "stat", "list", "delete"}
-
-
-class Outage:
-    def __init__(self, home: Path) -> None:
-        self.storage = Unsteady()
-        Followed(made := make_database(home), memory=self.storage.memory)
-        self.followed = Followed(made, memory=self.storage.memory, storage=self.storage)
-        self.followed.begin()
-        self.made = made
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from helpers.backups import new_repository, take
 from helpers.chains import commit_more, run_backup
 from helpers.database import make_database
 from helpers.failing_reads import failing_reads
-from neokeep.capture import chain as chains
-from neokeep.capture import full, logs
+from neokeep.capture import logs
 from neokeep.errors import NeokeepError
 from neokeep.neo4j.source import find_source
 
@@ -22,9 +21,7 @@ pytestmark = pytest.mark.faults
 
 
 @pytest.fixture(autouse=True)
-def _soon_sure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chains, "_LIVE_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(full, "_PAUSE_SECONDS", 0.001)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "_POLL_SECONDS", 0.001)
 
 

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from helpers.artifacts import (
-    BAD,
     MAGICS,
     METADATA,
     artifact,
-    bad_archives,
     differential,
     files_of,
     tar_of,
@@ -30,11 +24,10 @@ from helpers.artifacts import (
 from helpers.backups import check, content, expected, new_repository, take
 from helpers.database import Synthetic, make_clean, make_database
 from helpers.encrypted import as_writer, encrypted_repository
-from helpers.properties import examples
 from neokeep import api
 from neokeep.capture.backup import back_up_database
 from neokeep.capture.options import CaptureOptions
-from neokeep.errors import IntegrityError, NeokeepError, SourceError, UsageError
+from neokeep.errors import IntegrityError, SourceError, UsageError
 from neokeep.progress import Silent
 from neokeep.repository.expire import expire
 from neokeep.repository.expiry import Policy
@@ -42,6 +35,8 @@ from neokeep.repository.open import init_repository, open_repository
 from neokeep.restore.restore import restore
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from neokeep.repository.repository import Repository
 
 
@@ -236,36 +231,6 @@ def test_an_archive_comes_through_a_pipe(tmp_path: Path, made: Synthetic) -> Non
     assert backup.ingested.size_bytes is None
 
 
-@pytest.fixture(scope="module")
-def bad(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return bad_archives(make_database(tmp_path_factory.mktemp("bad")))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("what", BAD)
-def test_a_bad_archive_leaves_no_backup_and_says_what_to_do(tmp_path: Path, bad: dict[str, bytes], what: str) -> None:
-    repository, storage = new_repository()
-    path = write(tmp_path / "neo4j.dump", bad[what])
-    with pytest.raises((IntegrityError, SourceError)) as refused:
-        api.ingest(path, repository, scratch=tmp_path)
-    assert refused.value.remedy
-    assert "neokeep-ingest" not in refused.value.message
-    assert not labels(repository)
-    assert not list(storage.list("writers"))
-    assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize(("files", "words"), [({"block.x": b"x"}, "format block"), ({"migrate/x": b""}, "migration")])
-def test_a_store_that_is_none_of_ours_is_refused(
-    tmp_path: Path, made: Synthetic, files: dict[str, bytes], words: str
-) -> None:
-    repository, _ = new_repository()
-    path = write(tmp_path / "neo4j.dump", artifact("DZV1", files | files_of(made)))
-    with pytest.raises(SourceError, match=words):
-        api.ingest(path, repository)
-    assert not labels(repository)
-
-
 def test_an_index_that_is_not_whole_is_left_out_and_told(tmp_path: Path, made: Synthetic) -> None:
     repository, _ = new_repository()
     broken = {"schema/index/fulltext-1.0/9/fulltext-1.0/1/segments_1": b"x", "database_lock": b""}
@@ -276,41 +241,6 @@ def test_an_index_that_is_not_whole_is_left_out_and_told(tmp_path: Path, made: S
         ("database_lock", True),
     ] or {one.path for one in backup.left_out} == {"schema/index/fulltext-1.0/9", "database_lock"}
     assert restored(repository, backup.label, tmp_path / "home") == expected(made)
-
-
-@examples(40)
-@given(data=st.data(), magic=st.sampled_from(MAGICS))
-def test_whatever_is_wrong_with_the_bytes_there_is_no_backup_or_a_whole_one(
-    made: Synthetic, data: st.DataObject, magic: str
-) -> None:
-    archive = bytearray(whole(made, magic))
-    for _ in range(data.draw(st.integers(1, 3))):
-        archive[data.draw(st.integers(0, len(archive) - 1))] ^= data.draw(st.integers(1, 255))
-    del archive[data.draw(st.integers(len(archive) // 2, len(archive))) :]
-    repository, _ = new_repository()
-    with tempfile.TemporaryDirectory() as folder:
-        path = write(Path(folder) / "neo4j.dump", bytes(archive))
-        try:
-            (backup,) = api.ingest(path, repository, ingested_as="neo4j").backups
-        except NeokeepError:
-            assert not labels(repository)
-        else:
-            assert check(repository).ok
-            # A plain tar has no checksum over its files; all that was verified is the log.
-            found = restored(repository, backup.label, Path(folder) / "home")
-            assert magic.startswith("BT") or found == expected(made)
-
-
-def test_what_no_database_could_be_packed_to_is_given_up(
-    tmp_path: Path, made: Synthetic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("neokeep.artifact.intake._BELIEVED", 1024 * 1024)
-    monkeypatch.setattr("neokeep.artifact.intake._BEST_RATIO", 100)
-    repository, _ = new_repository()
-    files = files_of(made) | {"neostore.propertystore.db.arrays": bytes(60 * 1024 * 1024)}
-    with pytest.raises(IntegrityError, match="no database does"):
-        api.ingest(write(tmp_path / "neo4j.dump", artifact("DZV1", files)), repository)
-    assert not labels(repository)
 
 
 def test_no_chain_goes_on_with_what_was_ingested(tmp_path: Path) -> None:

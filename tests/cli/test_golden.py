@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli import archives, exports, samples, server_files
+from cli import archives, consistency, copies, exports, keys, samples, server_files
 from helpers import statistics_report
 from neokeep.errors import RepositoryError
 
@@ -33,14 +33,14 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     (
         "backup@not-whole",
         "backup --home /h --repo /r --check",
-        {"back_up": samples.BACKED_UP_INCREMENTALLY, "check": samples.INCONSISTENT},
+        {"back_up": samples.BACKED_UP_INCREMENTALLY, "check": consistency.INCONSISTENT},
         24,
     ),
     ("backup@one-database-failed", "backup --home /h --repo /r", {"back_up": samples.PARTLY_BACKED_UP}, 17),
     (
         "backup@one-of-two-repositories-failed",
         "backup --home /h --repo /r --repo s3://bucket/neo4j",
-        {"back_up_to_several": samples.BACKED_UP_TO_ONE_OF_TWO, "Destination": None},
+        {"back_up_to_several": copies.BACKED_UP_TO_ONE_OF_TWO, "Destination": None},
         17,
     ),
     ("restore", "restore neo4j --home /h --repo /r", {"restore": samples.RESTORED}, 0),
@@ -57,11 +57,11 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("verify@a-backup-is-damaged", "verify --repo /r", {"verify": samples.BROKEN}, 16),
     ("check", "check --home /h --repo /r", {"run_check": samples.READY}, 0),
     ("check@not-ready", "check --home /h --repo /r", {"run_check": samples.NOT_READY}, 14),
-    ("check-consistency", "check-consistency neo4j --home /h", {"check": samples.CONSISTENT}, 0),
+    ("check-consistency", "check-consistency neo4j --home /h", {"check": consistency.CONSISTENT}, 0),
     (
         "check-consistency@a-backup-is-not-whole",
         "check-consistency neo4j --backup L --repo /r",
-        {"check": samples.INCONSISTENT},
+        {"check": consistency.INCONSISTENT},
         24,
     ),
     ("stats", "stats neo4j --backup L --repo /r", {"describe_graph": statistics_report.SHORT}, 0),
@@ -79,16 +79,16 @@ CASES: list[tuple[str, str, dict[str, Any], int]] = [
     ("collect@the-storage-refused", "collect --repo /r", {"collect": samples.REFUSED}, 17),
     ("hold", "hold LABEL --reason audit --repo /r", {"place_hold": None, "describe_holds": samples.HELD}, 0),
     ("release", "release LABEL --repo /r", {"release_holds": None, "describe_holds": samples.RELEASED}, 0),
-    ("key-generate", "key generate id.pem", {"generate": samples.KEY_PAIR}, 0),
-    ("key-list", "key list --repo /r", {"describe_keys": samples.KEYS}, 0),
-    ("key-add", "key add --repo /r --recipient host.pem.pub", {"add_one": samples.KEY_ADDED}, 0),
-    ("key-remove", "key remove 4f --repo /r", {"remove_one": samples.KEY_REMOVED}, 0),
-    ("key-change-passphrase", "key change-passphrase --repo /r", {"change_passphrase": samples.KEY_CHANGED}, 0),
+    ("key-generate", "key generate id.pem", {"generate": keys.KEY_PAIR}, 0),
+    ("key-list", "key list --repo /r", {"describe_keys": keys.KEYS}, 0),
+    ("key-add", "key add --repo /r --recipient host.pem.pub", {"add_one": keys.KEY_ADDED}, 0),
+    ("key-remove", "key remove 4f --repo /r", {"remove_one": keys.KEY_REMOVED}, 0),
+    ("key-change-passphrase", "key change-passphrase --repo /r", {"change_passphrase": keys.KEY_CHANGED}, 0),
     ("rebuild-index", "rebuild-index --repo /r", {"rebuild_index": samples.REBUILT}, 0),
-    ("copy-backups", "copy-backups --from /r --to /s", {"copy_backups": samples.COPIED}, 0),
-    ("copy-backups@one-failed", "copy-backups --from /r --to /s", {"copy_backups": samples.PARTLY_COPIED}, 17),
-    ("heal", "heal --repo /r --from /s", {"heal": samples.HEALED}, 0),
-    ("heal@not-everything", "heal --repo /r --from /s", {"heal": samples.PARTLY_HEALED}, 17),
+    ("copy-backups", "copy-backups --from /r --to /s", {"copy_backups": copies.COPIED}, 0),
+    ("copy-backups@one-failed", "copy-backups --from /r --to /s", {"copy_backups": copies.PARTLY_COPIED}, 17),
+    ("heal", "heal --repo /r --from /s", {"heal": copies.HEALED}, 0),
+    ("heal@not-everything", "heal --repo /r --from /s", {"heal": copies.PARTLY_HEALED}, 17),
     ("dump", "dump neo4j --home /h --to-path /dumps", {"dump_server": archives.DUMPED}, 0),
     (
         "dump@of-a-moment",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from cli import samples
+from cli import copies, samples
 from neokeep import reports
 from neokeep.storage.place import Place, StorageOptions
 
@@ -38,7 +38,7 @@ def test_backup_hands_on_every_repository_with_its_own_options(work: Work, run: 
 
 
 def test_a_backup_that_one_repository_did_not_get_is_told_with_status_17(work: Work, run: Run) -> None:
-    work.answers |= {"back_up_to_several": samples.BACKED_UP_TO_ONE_OF_TWO, "Destination": destination}
+    work.answers |= {"back_up_to_several": copies.BACKED_UP_TO_ONE_OF_TWO, "Destination": destination}
     ran = run("backup --home /h --repo /r --repo s3://bucket/neo4j")
     assert ran.status == 17
     assert "Backed up 2 databases to /backup/neo4j" in ran.out
@@ -80,7 +80,7 @@ def test_damage_in_any_repository_ends_verify_with_16(work: Work, run: Run) -> N
 
 def test_copy_backups_hands_on_what_was_asked_for(work: Work, run: Run) -> None:
     Path("neokeep.toml").write_text(FILE)
-    work.answers["copy_backups"] = samples.COPIED
+    work.answers["copy_backups"] = copies.COPIED
     ran = run("copy-backups --from main --to far --backup A --backup B --database neo4j --jobs 3")
     assert work.arguments_of("copy_backups")[2:] == (("A", "B"), "neo4j")
     assert work.options_of("copy_backups")["jobs"] == 3
@@ -98,7 +98,7 @@ def test_a_repository_that_is_not_named_is_asked_for(work: Work, run: Run, line:
 
 
 def test_what_was_not_copied_or_healed_is_told(work: Work, run: Run) -> None:
-    work.answers |= {"copy_backups": samples.PARTLY_COPIED, "heal": samples.PARTLY_HEALED}
+    work.answers |= {"copy_backups": copies.PARTLY_COPIED, "heal": copies.PARTLY_HEALED}
     ran = run("copy-backups --from /r --to /s")
     assert ran.status == 17
     assert "1 of 3 backups could not be copied: system-20260801-120005F" in ran.err
