@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from helpers.backups import content, expected, put_back, take
-from helpers.breaks import begins_anew, fork, lose, prune, replace_store, rewrite, some_archived
+from helpers.chain_breaks import begins_anew, fork, lose, prune, replace_store, rewrite, some_archived
 from helpers.chains import checkpoint_in_the_last_file, commit_more
 from helpers.database import make_database, make_logs, neostore_bytes
 from helpers.following import Followed

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers.backups import content, expected, put_back
-from helpers.breaks import begins_anew, prune, rewrite, some_archived
+from helpers.chain_breaks import begins_anew, prune, rewrite, some_archived
 from helpers.chains import commit_more
 from helpers.database import make_database
 from helpers.following import Followed

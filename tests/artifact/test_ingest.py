@@ -17,11 +17,12 @@ from helpers.artifacts import (
     artifact,
     differential,
     files_of,
+    restored,
     tar_of,
     whole,
     write,
 )
-from helpers.backups import check, content, expected, new_repository, take
+from helpers.backups import check, expected, labels, new_repository, take
 from helpers.database import Synthetic, make_clean, make_database
 from helpers.encrypted import as_writer, encrypted_repository
 from neokeep import api
@@ -32,27 +33,9 @@ from neokeep.progress import Silent
 from neokeep.repository.expire import expire
 from neokeep.repository.expiry import Policy
 from neokeep.repository.open import init_repository, open_repository
-from neokeep.restore.restore import restore
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from neokeep.repository.repository import Repository
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Synthetic:
-    """The database that is in the archives."""
-    return make_database(tmp_path_factory.mktemp("made") / "home")
-
-
-def restored(repository: Repository, label: str, home: Path) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    restore(repository, home, "neo4j", label=label, from_source=None, overwrite=False, jobs=2, progress=Silent())
-    return content(home)
-
-
-def labels(repository: Repository) -> list[str]:
-    return [item.label for item in repository.manifests()]
 
 
 @pytest.mark.parametrize("magic", MAGICS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -16,34 +15,15 @@ from helpers.artifacts import (
     artifact,
     bad_archives,
     files_of,
+    restored,
     whole,
     write,
 )
-from helpers.backups import check, content, expected, new_repository
+from helpers.backups import check, expected, labels, new_repository
 from helpers.database import Synthetic, make_database
 from helpers.properties import examples
 from neokeep import api
 from neokeep.errors import IntegrityError, NeokeepError, SourceError
-from neokeep.progress import Silent
-from neokeep.restore.restore import restore
-
-if TYPE_CHECKING:
-    from neokeep.repository.repository import Repository
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Synthetic:
-    """The database that is in the archives."""
-    return make_database(tmp_path_factory.mktemp("made") / "home")
-
-
-def restored(repository: Repository, label: str, home: Path) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    restore(repository, home, "neo4j", label=label, from_source=None, overwrite=False, jobs=2, progress=Silent())
-    return content(home)
-
-
-def labels(repository: Repository) -> list[str]:
-    return [item.label for item in repository.manifests()]
 
 
 @pytest.fixture(scope="module")

@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Synthetic:
-    """The database that is in the archives."""
-    return make_database(tmp_path_factory.mktemp("made") / "home")
-
-
 def everything(home: Path) -> dict[str, bytes | None]:
     """Every file and directory below a home, locks aside."""
     return {

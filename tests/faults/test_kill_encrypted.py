@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers.backups import check, content, expected, put_back, take
+from helpers.backups import check, content, expected, labels, put_back, take
 from helpers.chains import commit_more
 from helpers.database import make_database, some_bytes, write_tree
 from helpers.victim import Victim, steps
@@ -42,10 +42,6 @@ def base(tmp_path: Path) -> Path:
 
 def opened(place: Path, role: str) -> Repository:
     return api.open_repository(Place(str(place), keys=KeySources(identity_file=place.parent / role)))
-
-
-def labels(repository: Repository) -> list[str]:
-    return [item.label for item in repository.manifests()]
 
 
 def restores_to(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers.backups import SILENT, check, content, expected, put_back, take
+from helpers.backups import SILENT, check, content, expected, labels, put_back, take
 from helpers.chains import commit_more, run_backup
 from helpers.database import Synthetic, make_database, write_tree
 from helpers.doors import Door, door
@@ -89,10 +89,6 @@ def age(place: Path) -> None:
             path = os.path.join(folder, name)
             older = min(then, os.stat(path).st_mtime - DAY)
             os.utime(path, (older, older))
-
-
-def labels(repository: Repository) -> list[str]:
-    return [item.label for item in repository.manifests()]
 
 
 def names(repository: Repository, kind: str) -> set[str]:

@@ -13,8 +13,11 @@ from uuid import UUID
 
 import zstandard
 
+from helpers.backups import content
 from neokeep.neo4j.artifact.metadata import BackupMetadata
 from neokeep.neo4j.artifact.read import open_artifact
+from neokeep.progress import Silent
+from neokeep.restore.restore import restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from helpers.database import Synthetic
     from neokeep.neo4j.artifact.read import ArtifactHeader
+    from neokeep.repository.repository import Repository
 
 STORE_ID = b"\x01" + struct.pack(">qq", 1_700_000_000_000, -77) + b"\x06record\x07aligned\x01\x01"
 METADATA = BackupMetadata(
@@ -198,3 +202,9 @@ BAD = (
     "our link", "no store", "no logs", "another format", "damaged log", "a lone checkpoint",
     "a file where a directory is",
 )  # fmt: skip
+
+
+def restored(repository: Repository, label: str, home: Path) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Store and logs of a database that was ingested, as they come back."""
+    restore(repository, home, "neo4j", label=label, from_source=None, overwrite=False, jobs=2, progress=Silent())
+    return content(home)

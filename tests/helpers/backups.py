@@ -43,6 +43,10 @@ def put_back(
     )
 
 
+def labels(repository: Repository) -> list[str]:
+    return [item.label for item in repository.manifests()]
+
+
 def check(repository: Repository, label: str | None = None) -> VerifyReport:
     return verify(repository, label, jobs=2, progress=SILENT)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from helpers.backups import labels
 from helpers.manifests import full_manifest
 from helpers.storages import MemoryStorage
 from neokeep.errors import LockedError, RepositoryError, UsageError
@@ -27,10 +28,6 @@ def two_backups() -> tuple[Repository, MemoryStorage]:
     for number, label in enumerate((OLD, NEW)):
         repository.commit(full_manifest(label, finished_at=NOW - timedelta(days=9 - number)))
     return repository, storage
-
-
-def labels(repository: Repository) -> list[str]:
-    return [item.label for item in repository.manifests()]
 
 
 def test_what_is_held_does_not_expire_until_it_is_released() -> None:

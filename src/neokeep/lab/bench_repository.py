@@ -141,6 +141,8 @@ def throughput(server: Server, folder: Path) -> None:
     for name, measurements in runs.items():
         if not name.startswith("bare"):
             print_ratio(f"bare / {name}", runs[f"bare {name.split(',')[0]}"], measurements)
+            if name.startswith("restore"):
+                print_ratio(f"not synced / {name}", runs["bare restore, not synced"], measurements)
 
 
 def _rate(size: int, runs: list[Run]) -> str:
