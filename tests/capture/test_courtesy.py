@@ -17,7 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neokeep.capture import courtesy
-from neokeep.capture.courtesy import IDLE, LEAST, LONGEST_PAUSE_SECONDS, Bystanders, Courtesy, pause_for, room_beside
+from neokeep.capture.courtesy import (
+    HEAD_START_SECONDS,
+    IDLE,
+    LEAST,
+    LONGEST_PAUSE_SECONDS,
+    Bystanders,
+    Courtesy,
+    pause_for,
+    room_beside,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +132,7 @@ def test_another_process_that_works_is_seen() -> None:
     assert bystanders.used() >= IDLE
 
 
-def test_a_thread_pauses_while_others_work_and_not_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_pauses_while_others_work_and_its_head_start_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
     used = [0.0]
     bystanders = Bystanders()
     monkeypatch.setattr(bystanders, "used", lambda: used[0])
@@ -144,6 +153,8 @@ def test_a_thread_pauses_while_others_work_and_not_otherwise(monkeypatch: pytest
         now += 0.1
         polite.pause(Recorder())
         used[0] = float(os.cpu_count() or 1)
+        now += HEAD_START_SECONDS / 2 - 0.1
+        polite.pause(Recorder())
         now += 0.1
         polite.pause(Recorder())
 
