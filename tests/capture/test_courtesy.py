@@ -29,7 +29,7 @@ from neokeep.capture.courtesy import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 NUMBERS = st.integers(1, 512)
 SPIN = "while True: pass"
@@ -132,37 +132,81 @@ def test_another_process_that_works_is_seen() -> None:
     assert bystanders.used() >= IDLE
 
 
+class Clock:
+    """A thread that has a processor of its own: on a busy machine it would be kept waiting anyway, and not pause."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.passed = self.ran = 0.0
+        times = SimpleNamespace(monotonic=lambda: self.passed, thread_time=lambda: self.ran)
+        monkeypatch.setattr(courtesy, "time", times)
+
+    def work(self, seconds: float) -> None:
+        self.passed += seconds
+        self.ran += seconds
+
+
+class Waiting(threading.Event):
+    """Passes time instead of waiting, and notes it."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.paused: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.paused.append(timeout or 0)
+        self.clock.passed += timeout or 0
+        return False
+
+
+def in_a_thread(work: Callable[[], None]) -> None:
+    """Priorities that are lowered are not raised again."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
 def test_a_thread_pauses_while_others_work_and_its_head_start_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
     used = [0.0]
     bystanders = Bystanders()
     monkeypatch.setattr(bystanders, "used", lambda: used[0])
-    paused: list[float] = []
-
-    class Recorder(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            paused.append(timeout or 0)
-            return False
-
-    now = 0.0
-    # On a busy machine a thread is kept waiting anyway, and need not pause: here it has a processor of its own.
-    monkeypatch.setattr(courtesy, "time", SimpleNamespace(monotonic=lambda: now, thread_time=lambda: now))
+    clock = Clock(monkeypatch)
+    waiting = Waiting(clock)
+    pauses: list[int] = []
 
     def work() -> None:
-        nonlocal now
         polite = Courtesy(bystanders, threads=2)
-        now += 0.1
-        polite.pause(Recorder())
-        used[0] = float(os.cpu_count() or 1)
-        now += HEAD_START_SECONDS / 2 - 0.1
-        polite.pause(Recorder())
-        now += 0.1
-        polite.pause(Recorder())
+        for others, seconds in (
+            (0, 0.1),
+            (os.cpu_count() or 1, HEAD_START_SECONDS / 2 - 0.1),
+            (os.cpu_count() or 1, 0.1),
+        ):
+            used[0] = float(others)
+            clock.work(seconds)
+            polite.pause(waiting)
+            pauses.append(len(waiting.paused))
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert len(paused) == 1
-    assert paused[0] > 0
+    in_a_thread(work)
+    assert pauses == [0, 0, 1]
+    assert waiting.paused[0] > 0
+
+
+def test_however_long_a_copy_takes_it_has_its_part_and_no_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    bystanders = Bystanders()
+    monkeypatch.setattr(bystanders, "used", lambda: 1.0)
+    monkeypatch.setattr(courtesy, "processors", lambda: 2)
+    clock = Clock(monkeypatch)
+    waiting = Waiting(clock)
+
+    def work() -> None:
+        polite = Courtesy(bystanders, threads=8)
+        for _ in range(1000):
+            clock.work(0.01)
+            polite.pause(waiting)
+
+    in_a_thread(work)
+    part = room_beside(1.0, 2) / 8
+    assert clock.passed == pytest.approx((clock.ran - HEAD_START_SECONDS / 8) / part, rel=0.02)
 
 
 def test_without_courtesy_nothing_is_lowered_and_nothing_waits() -> None:

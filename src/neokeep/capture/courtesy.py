@@ -90,13 +90,14 @@ class Courtesy:
         if self._bystanders is None:
             return
         room = room_beside(self._bystanders.used(), processors())
-        now, ran = time.monotonic(), time.thread_time() - self._ran
+        now, until = time.monotonic(), time.thread_time()
+        ran = until - self._ran
         free = min(self._head_start, ran)
         self._head_start -= free
         seconds = pause_for(ran - free, now - self._at, room / self._threads)
         if seconds > 0:
             stopping.wait(seconds)
-        self._at, self._ran = time.monotonic(), ran
+        self._at, self._ran = time.monotonic(), until
 
 
 def room_beside(used_by_others: float, number: int) -> float:
