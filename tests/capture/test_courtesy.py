@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from neokeep.capture import courtesy
 from neokeep.capture.courtesy import (
-    HEAD_START_SECONDS,
     IDLE,
     LEAST,
     LONGEST_PAUSE_SECONDS,
@@ -166,7 +165,7 @@ def in_a_thread(work: Callable[[], None]) -> None:
     thread.join()
 
 
-def test_a_thread_pauses_while_others_work_and_its_head_start_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_pauses_while_others_work_and_not_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     used = [0.0]
     bystanders = Bystanders()
     monkeypatch.setattr(bystanders, "used", lambda: used[0])
@@ -176,18 +175,14 @@ def test_a_thread_pauses_while_others_work_and_its_head_start_is_used_up(monkeyp
 
     def work() -> None:
         polite = Courtesy(bystanders, threads=2)
-        for others, seconds in (
-            (0, 0.1),
-            (os.cpu_count() or 1, HEAD_START_SECONDS / 2 - 0.1),
-            (os.cpu_count() or 1, 0.1),
-        ):
-            used[0] = float(others)
-            clock.work(seconds)
+        for others in (0.0, 1.0):
+            used[0] = others * (os.cpu_count() or 1)
+            clock.work(0.1)
             polite.pause(waiting)
             pauses.append(len(waiting.paused))
 
     in_a_thread(work)
-    assert pauses == [0, 0, 1]
+    assert pauses == [0, 1]
     assert waiting.paused[0] > 0
 
 
@@ -206,7 +201,7 @@ def test_however_long_a_copy_takes_it_has_its_part_and_no_less(monkeypatch: pyte
 
     in_a_thread(work)
     part = room_beside(1.0, 2) / 8
-    assert clock.passed == pytest.approx((clock.ran - HEAD_START_SECONDS / 8) / part, rel=0.02)
+    assert clock.passed == pytest.approx(clock.ran / part, rel=0.02)
 
 
 def test_without_courtesy_nothing_is_lowered_and_nothing_waits() -> None:

@@ -34,9 +34,6 @@ LEAST = 0.025
 Such a server loses at least what is taken, whatever the priority.
 """
 
-HEAD_START_SECONDS = 0.5
-"""Processor time that a copy may take before it steps back: small databases are done with it, and nobody notices."""
-
 WINDOW_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.0
 _WORK_COLUMNS = (0, 1, 2)
@@ -80,7 +77,6 @@ class Courtesy:
     def __init__(self, bystanders: Bystanders | None, threads: int) -> None:
         self._bystanders = bystanders
         self._threads = threads
-        self._head_start = HEAD_START_SECONDS / threads
         if bystanders is not None:
             _lower_priority()
         self._at, self._ran = time.monotonic(), time.thread_time()
@@ -90,14 +86,11 @@ class Courtesy:
         if self._bystanders is None:
             return
         room = room_beside(self._bystanders.used(), processors())
-        now, until = time.monotonic(), time.thread_time()
-        ran = until - self._ran
-        free = min(self._head_start, ran)
-        self._head_start -= free
-        seconds = pause_for(ran - free, now - self._at, room / self._threads)
+        now, ran = time.monotonic(), time.thread_time()
+        seconds = pause_for(ran - self._ran, now - self._at, room / self._threads)
         if seconds > 0:
             stopping.wait(seconds)
-        self._at, self._ran = time.monotonic(), until
+        self._at, self._ran = time.monotonic(), ran
 
 
 def room_beside(used_by_others: float, number: int) -> float:
