@@ -16,6 +16,7 @@ from helpers.artifacts import (
     bad_archives,
     files_of,
     restored,
+    spoiled,
     whole,
     write,
 )
@@ -61,13 +62,10 @@ def test_a_store_that_is_none_of_ours_is_refused(
 def test_whatever_is_wrong_with_the_bytes_there_is_no_backup_or_a_whole_one(
     made: Synthetic, data: st.DataObject, magic: str
 ) -> None:
-    archive = bytearray(whole(made, magic))
-    for _ in range(data.draw(st.integers(1, 3))):
-        archive[data.draw(st.integers(0, len(archive) - 1))] ^= data.draw(st.integers(1, 255))
-    del archive[data.draw(st.integers(len(archive) // 2, len(archive))) :]
+    archive = spoiled(data, whole(made, magic))
     repository, _ = new_repository()
     with tempfile.TemporaryDirectory() as folder:
-        path = write(Path(folder) / "neo4j.dump", bytes(archive))
+        path = write(Path(folder) / "neo4j.dump", archive)
         try:
             (backup,) = api.ingest(path, repository, ingested_as="neo4j").backups
         except NeokeepError:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.artifacts import BAD, MAGICS, artifact, bad_archives, differential, files_of, tar_of, whole, write
+from helpers.artifacts import BAD, MAGICS, artifact, bad_archives, differential, files_of, spoiled, tar_of, whole, write
 from helpers.backups import content
 from helpers.database import Synthetic, make_database
 from helpers.properties import examples
@@ -110,16 +110,13 @@ def test_a_bad_archive_leaves_an_empty_home_empty(tmp_path: Path, bad: dict[str,
 def test_whatever_is_wrong_with_the_bytes_the_target_is_the_old_database_or_the_new_one(
     made: Synthetic, data: st.DataObject, magic: str
 ) -> None:
-    archive = bytearray(whole(made, magic))
-    for _ in range(data.draw(st.integers(1, 3))):
-        archive[data.draw(st.integers(0, len(archive) - 1))] ^= data.draw(st.integers(1, 255))
-    del archive[data.draw(st.integers(len(archive) // 2, len(archive))) :]
+    archive = spoiled(data, whole(made, magic))
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         make_database(home, seed=50)
         before = everything(home)
         try:
-            api.load(write(Path(folder) / "neo4j.dump", bytes(archive)), home, overwrite=True)
+            api.load(write(Path(folder) / "neo4j.dump", archive), home, overwrite=True)
         except NeokeepError:
             assert everything(home) == before
         else:

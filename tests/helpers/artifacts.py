@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import zstandard
+from hypothesis import strategies as st
 
 from helpers.backups import content
 from neokeep.neo4j.artifact.metadata import BackupMetadata
@@ -208,3 +209,12 @@ def restored(repository: Repository, label: str, home: Path) -> tuple[dict[str, 
     """Store and logs of a database that was ingested, as they come back."""
     restore(repository, home, "neo4j", label=label, from_source=None, overwrite=False, jobs=2, progress=Silent())
     return content(home)
+
+
+def spoiled(data: st.DataObject, archive: bytes) -> bytes:
+    """Draw an archive with some bytes changed and up to half of it cut off."""
+    spoilt = bytearray(archive)
+    for _ in range(data.draw(st.integers(1, 3))):
+        spoilt[data.draw(st.integers(0, len(spoilt) - 1))] ^= data.draw(st.integers(1, 255))
+    del spoilt[data.draw(st.integers(len(spoilt) // 2, len(spoilt))) :]
+    return bytes(spoilt)
